@@ -1,0 +1,396 @@
+"""The download machine: everything one transfer decides, for all its contents and sources.
+
+Owns who is asked for what, how much at once, whom to blame and what to ask again. Does no I/O and reads no clock:
+``engine.downloading`` feeds it what links and lanes report, hands the fetches of ``pump`` to the lanes, and calls
+``tick`` and ``pump`` when ``deadline`` is reached.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, TypeAlias
+
+from peerterm.core.content import ChunkHeld, Content, ContentDone, ContentImpossible, HeadKnown, Request
+from peerterm.core.ids import PeerId, Root
+from peerterm.core.manifest import EMPTY_ROOT
+from peerterm.core.picker import expected_at
+from peerterm.core.pieces import Fetch, Piece, PieceKind, Refusal
+from peerterm.core.source import Source, SourceDropped, SourceStats, SourceStruck
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from peerterm.core.bitfield import Bitfield
+
+__all__ = [
+    "ChunkHeld",
+    "ContentDone",
+    "ContentImpossible",
+    "Download",
+    "Event",
+    "HeadKnown",
+    "SourceDropped",
+    "SourceStats",
+    "SourceStruck",
+]
+
+ENDGAME_SECONDS = 0.1
+"""How often sources with nothing to do look for pieces that are late elsewhere."""
+
+Event: TypeAlias = HeadKnown | ChunkHeld | ContentDone | ContentImpossible | SourceStruck | SourceDropped
+
+
+class Download:
+    """The machine of one transfer: a set of contents, fetched in the order of adding.
+
+    Every ``Fetch`` that ``pump`` returns is to come back once, through ``arrived``, ``rejected``, ``refused`` or
+    ``returned``; the very same object. What comes back late, after its source left or its content was removed, is
+    welcome and changes nothing but counts. Announcements of unknown sources or contents are ignored: links and
+    transfers end independently.
+
+    Invariant: only accepted pieces count; a source is asked only for what it announced and never beyond its window;
+    at most ``content.MAX_ASKED`` requests for one piece are in flight.
+    """
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._contents: dict[Root, Content] = {}
+        self._sources: dict[PeerId, Source] = {}
+        self._added = 0
+        self._endgame_at: float | None = None
+        self.wasted_bytes = 0
+        """Bytes that came and were of no use: rejected, or had come from elsewhere before."""
+
+    # Contents
+
+    def add_content(self, root: Root, size: int | None = None, held: Bitfield | None = None) -> list[Event]:
+        """Start to fetch a content that is not being fetched.
+
+        Args:
+            root: What to fetch.
+            size: Its bytes as claimed by whoever named the root; ``None`` if unknown.
+            held: Chunks on disk from an earlier run; only with a size.
+        """
+        assert root not in self._contents, "already being fetched"
+        self._added += 1
+        if root == EMPTY_ROOT or size == 0:
+            if root == EMPTY_ROOT and not size:
+                return [ContentDone(root)]
+            return [ContentImpossible(root, f"its root and a size of {size} bytes contradict")]
+        content = self._contents[root] = Content(root, self._added, size, held)
+        return [ContentDone(root)] if content.is_complete else []
+
+    def remove_content(self, root: Root) -> None:
+        """Forget a content, done or not; what is in flight for it will count as wasted."""
+        self._contents.pop(root, None)
+        for source in self._sources.values():
+            source.roots.discard(root)
+
+    def content(self, root: Root) -> Content | None:
+        """Return what is being fetched, for reading only; the empty content is done before it gets here."""
+        return self._contents.get(root)
+
+    def held(self, root: Root) -> Bitfield | None:
+        """Return a content's live have-bitfield; ``None`` while its size is unknown or if it is not fetched."""
+        content = self._contents.get(root)
+        return content.held if content else None
+
+    def set_deadlines(self, root: Root, deadlines: dict[int, float]) -> None:
+        """Replace the times at which a player needs chunks of a content; these chunks come first, soonest first."""
+        if root in self._contents:
+            self._contents[root].deadlines = deadlines
+
+    # Sources
+
+    def source_joined(self, peer: PeerId, now: float) -> None:
+        """A peer may be asked from now on; it has announced nothing yet."""
+        source = self._sources.setdefault(peer, Source(peer))
+        source.is_present = not source.is_banned
+        source.patience.heard_at = now
+
+    def source_left(self, peer: PeerId, now: float) -> None:
+        """A peer is gone: what it was asked for is asked elsewhere."""
+        if peer in self._sources:
+            self._leave(self._sources[peer], now)
+
+    def has(self, peer: PeerId, root: Root, *, complete: bool = False, first: int = 0, bits: bytes = b"") -> None:
+        """Take a ``Have`` of a peer; further slices add to the first.
+
+        Raises:
+            ProtocolViolation: It cannot be true of any content.
+        """
+        if content := self._announced(peer, root):
+            content.has(peer, complete=complete, first=first, bits=bits)
+            self._offer(peer, content)
+
+    def has_more(self, peer: PeerId, root: Root, chunks: Iterable[int] = (), *, complete: bool = False) -> None:
+        """Take a ``HaveUpdate`` of a peer.
+
+        Raises:
+            ProtocolViolation: It cannot be true of any content.
+        """
+        if content := self._announced(peer, root):
+            content.has_more(peer, chunks, complete=complete)
+            self._offer(peer, content)
+
+    def has_nothing(self, peer: PeerId, root: Root) -> None:
+        """A peer does not offer a content, or no longer."""
+        if content := self._announced(peer, root):
+            content.has_nothing(peer)
+            self._sources[peer].roots.discard(root)
+
+    def _announced(self, peer: PeerId, root: Root) -> Content | None:
+        source = self._sources.get(peer)
+        return self._contents.get(root) if source and source.is_present else None
+
+    def _offer(self, peer: PeerId, content: Content) -> None:
+        if peer in content.holdings:
+            self._sources[peer].roots.add(content.root)
+            self._sources[peer].push(content)
+
+    def _wake(self, content: Content) -> None:
+        """Let every source look again for something to fetch of a content."""
+        for peer in content.holdings:
+            self._sources[peer].push(content)
+
+    def _leave(self, source: Source, now: float) -> None:
+        for request in list(source.requests.values()):
+            self._end(source, request, now)
+        for root in source.roots:
+            self._contents[root].has_nothing(source.peer)
+        source.reset()
+        source.is_present = False
+
+    # Outcomes
+
+    def arrived(self, fetch: Fetch, data: bytes | None, now: float) -> list[Event]:
+        """Take an accepted piece: the bytes of a head or page, or ``None`` for a chunk that is written."""
+        length = fetch.max_bytes if data is None else len(data)
+        events = self._take(fetch, data, length, now)
+        if source := self._answered(fetch, now):
+            source.patience.delivered()
+            source.window.received(length, now)
+        return events
+
+    def _take(self, fetch: Fetch, data: bytes | None, length: int, now: float) -> list[Event]:
+        content, piece = self._contents.get(fetch.piece.root), fetch.piece
+        if content is None or not content.needs(piece):
+            self.wasted_bytes += length
+            return []
+        if piece.kind == PieceKind.CHUNK:
+            return self._take_chunk(content, fetch, now)
+        assert data is not None, "a head or page comes with its bytes"
+        if piece.kind == PieceKind.HEAD:
+            return self._take_head(content, data, now)
+        content.learn_page(piece.index, data)
+        self._wake(content)
+        return []
+
+    def _take_chunk(self, content: Content, fetch: Fetch, now: float) -> list[Event]:
+        content.hold(fetch.piece.index)
+        self._sources[fetch.peer].verified_bytes += fetch.max_bytes
+        events: list[Event] = [ChunkHeld(content.root, fetch.piece.index, fetch.peer, fetch.max_bytes)]
+        if content.is_complete:
+            events += [*self._blame_suspects(content, now), ContentDone(content.root)]
+        return events
+
+    def _take_head(self, content: Content, data: bytes, now: float) -> list[Event]:
+        if not content.learn_head(data):
+            self.remove_content(content.root)
+            return [ContentImpossible(content.root, f"it is not {content.size} bytes long")]
+        assert content.size is not None, "a head tells the size"
+        self._wake(content)
+        return [HeadKnown(content.root, content.size), *self._blame_suspects(content, now)]
+
+    def _blame_suspects(self, content: Content, now: float) -> list[Event]:
+        """Strike whose bytes did not fit the size that was claimed and is now proven."""
+        suspects, content.suspects = content.suspects, []
+        return [event for peer in suspects for event in self._strike(peer, now)]
+
+    def rejected(self, fetch: Fetch, now: float) -> list[Event]:
+        """Take note of bytes that failed ``fetch.accepts``: blame the source, ask again."""
+        self.wasted_bytes += fetch.max_bytes
+        self._answered(fetch, now)
+        content = self._contents.get(fetch.piece.root)
+        if content is None:  # it may have been an impossible one
+            return []
+        if fetch.piece.kind != PieceKind.CHUNK or content.is_proven:
+            return self._strike(fetch.peer, now)
+        # The claimed size may be the lie: blame waits for the head.
+        content.suspects.append(fetch.peer)
+        content.doubt_size()
+        self._wake(content)
+        return []
+
+    def refused(self, fetch: Fetch, refusal: Refusal, now: float) -> None:
+        """Take a source's no, or the loss of its lane: ask elsewhere, or later."""
+        source = self._answered(fetch, now)
+        if source is None:
+            return
+        content, piece = self._contents.get(fetch.piece.root), fetch.piece
+        if refusal in {Refusal.NOT_FOUND, Refusal.CHANGED}:
+            self.has_nothing(fetch.peer, piece.root)
+        elif refusal == Refusal.NOT_HELD:
+            if content:
+                content.lacks(fetch.peer, piece)
+        else:
+            source.patience.back_off(now)
+        if refusal == Refusal.LOST and content and piece.kind == PieceKind.CHUNK and not content.is_proven:
+            content.doubt_size()  # an honest answer of another length than claimed breaks the lane
+            self._wake(content)
+
+    def returned(self, fetch: Fetch, now: float) -> None:
+        """Take back a fetch that failed for a reason of our own, such as a full disk. Nobody is blamed."""
+        self._answered(fetch, now)
+
+    def _answered(self, fetch: Fetch, now: float) -> Source | None:
+        """End the fetch's request; return its source, or ``None`` if the request had been given up."""
+        source = self._sources[fetch.peer]
+        request = source.requests.get(fetch.piece)
+        if request is None or request.fetch is not fetch:
+            return None
+        self._end(source, request, now)
+        source.patience.heard_at = now
+        if source.patience.is_stalled:
+            self._stall(source, is_stalled=False)
+        return source
+
+    def _end(self, source: Source, request: Request, now: float) -> None:
+        """Remove a request from all books. Its piece is idle again unless it is asked elsewhere too."""
+        piece = request.fetch.piece
+        del source.requests[piece]
+        source.window.close(request.fetch.max_bytes, now)
+        if content := self._content_of(request):
+            content.end(request)
+            if content.needs(piece):
+                self._wake(content)
+
+    def _content_of(self, request: Request) -> Content | None:
+        content = self._contents.get(request.fetch.piece.root)
+        return content if content and content.has_asked(request) else None
+
+    def _strike(self, peer: PeerId, now: float) -> list[Event]:
+        source = self._sources[peer]
+        if source.is_banned:
+            return []
+        source.strikes += 1
+        events: list[Event] = [SourceStruck(peer, source.strikes)]
+        if source.is_banned:
+            self._leave(source, now)
+            events.append(SourceDropped(peer, source.strikes, "bad data"))
+        return events
+
+    # What to do now
+
+    def pump(self, now: float) -> list[Fetch]:
+        """Return every fetch that may be started now; the source that would deliver soonest chooses first."""
+        fetches: list[Fetch] = []
+        line = [self._turn(source, now) for source in self._sources.values() if source.is_usable(now)]
+        heapify(line)
+        while line:
+            source = self._sources[heappop(line)[2]]
+            piece = self._next_piece(source) if source.window.has_room else None
+            if piece:
+                fetches.append(self._ask(source, piece, now))
+                heappush(line, self._turn(source, now))
+        return fetches + self._endgame(now)
+
+    def _turn(self, source: Source, now: float) -> tuple[float, float, PeerId]:
+        return source.window.due(0, now), self._rng.random(), source.peer
+
+    def _next_piece(self, source: Source) -> Piece | None:
+        while (root := source.first_root) is not None:
+            content = self._contents.get(root)
+            piece = content.next_piece(source.peer, self._rng) if content else None
+            if piece:
+                return piece
+            source.pop()
+        return None
+
+    def _ask(self, source: Source, piece: Piece, now: float) -> Fetch:
+        content = self._contents[piece.root]
+        size = content.length_of(piece)
+        request = content.ask(source.peer, piece, source.window.due(size, now))
+        if not source.requests:
+            source.patience.heard_at = now
+        source.requests[piece] = request
+        source.window.open(size, now)
+        return request.fetch
+
+    def _endgame(self, now: float) -> list[Fetch]:
+        """Ask sources that have nothing to do for pieces that are late elsewhere."""
+        if self._endgame_at is not None and now < self._endgame_at:
+            return []
+        self._endgame_at = None
+        usable = [source for source in self._sources.values() if source.is_usable(now)]
+        idle = [source for source in usable if not source.requests and source.roots]
+        if not idle or any(self._next_piece(source) for source in usable):
+            return []
+        late = self._late(now)
+        if late:
+            self._endgame_at = now + ENDGAME_SECONDS
+        fetches = []
+        for source in idle:
+            if piece := self._duplicate(source, late, now):
+                fetches.append(self._ask(source, piece, now))
+        return fetches
+
+    def _duplicate(self, source: Source, late: list[tuple[float, Piece]], now: float) -> Piece | None:
+        for expected, piece in late:
+            content = self._contents[piece.root]
+            if expected > source.window.due(content.length_of(piece), now) and content.may_ask(source.peer, piece):
+                return piece
+        return None
+
+    def _late(self, now: float) -> list[tuple[float, Piece]]:
+        """Return all pieces in flight that are still wanted, the one expected last first."""
+        late = [
+            (expected_at(request.due, now), piece)
+            for source in self._sources.values()
+            for piece, request in source.requests.items()
+            if (content := self._content_of(request)) and content.needs(piece)
+        ]
+        return sorted(late, key=lambda entry: entry[0], reverse=True)
+
+    # Time
+
+    def tick(self, now: float) -> list[Event]:
+        """Notice sources that have gone silent, and those that may be asked again."""
+        events: list[Event] = []
+        for source in self._sources.values():
+            source.patience.resume(now)
+            if not source.requests:
+                continue
+            if source.patience.is_silent(now):
+                self._leave(source, now)
+                events.append(SourceDropped(source.peer, source.strikes, "silent"))
+            elif source.patience.has_stalled(now):
+                self._stall(source, is_stalled=True)
+        return events
+
+    def _stall(self, source: Source, *, is_stalled: bool) -> None:
+        source.patience.is_stalled = is_stalled
+        for request in source.requests.values():
+            if content := self._content_of(request):
+                content.stall(request, is_stalled=is_stalled)
+                self._wake(content)
+
+    def deadline(self) -> float | None:
+        """Return when ``tick``, then ``pump``, are due if nothing happens before; ``None``: never."""
+        times = [time for source in self._sources.values() for time in source.deadlines()]
+        if self._endgame_at is not None:
+            times.append(self._endgame_at)
+        return min(times, default=None)
+
+    # What is seen from outside
+
+    @property
+    def sources(self) -> dict[PeerId, SourceStats]:
+        """Every source of this transfer so far, gone ones included."""
+        return {peer: source.stats() for peer, source in self._sources.items()}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight."""
+        return not any(source.requests for source in self._sources.values())
