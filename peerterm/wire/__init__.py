@@ -1,0 +1,1 @@
+"""Bytes to values and back, and the rules of one link; no sockets, no clock."""
