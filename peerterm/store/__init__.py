@@ -1,0 +1,1 @@
+"""This machine's memory: the only SQL and the only file contents."""
