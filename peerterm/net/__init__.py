@@ -1,0 +1,1 @@
+"""Sockets: identity and TLS, beacons, control links and data lanes."""

@@ -1,0 +1,183 @@
+"""The serving side of data lanes: one thread a lane, which answers a peer's requests from a ``PieceSource``.
+
+Decides nothing about content: the source does, and says who may have what. ``net.listener`` hands over accepted
+sockets after the preamble; ``engine`` owns the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from peerterm.core.pieces import PieceRefused
+from peerterm.errors import AuthFailed, ProtocolViolation
+from peerterm.net.identity import peer_id_of
+from peerterm.net.lanes import read_exactly, shut_down
+from peerterm.wire.lane import REQUEST, decode_request, encode_reply_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerterm.core.ids import PeerId
+    from peerterm.core.pieces import Piece, PieceReader, PieceSource
+    from peerterm.wire.lane import Request
+
+MAX_LANES = 64
+MAX_LANES_PER_PEER = 4
+
+HANDSHAKE_SECONDS = 10.0
+IDLE_SECONDS = 90.0
+"""Longest wait for a request."""
+
+SEND_SECONDS = 30.0
+"""Longest time one answer may take to leave: a peer that does not read loses its lane."""
+
+_JOINED_BYTES = 16 * 1024  # up to here an answer is copied behind its header, to leave as one TLS record
+
+_log = logging.getLogger(__name__)
+
+
+class LaneServer:
+    """Serves lanes until closed.
+
+    Args:
+        context: Server side of the network's TLS.
+        source: Where pieces come from; called in lane threads.
+        allow: Whether a peer may use lanes now; asked before each answer, in lane threads.
+        on_sent: Told of each piece sent and its bytes; called in lane threads.
+        max_lanes: Most lanes at once, unfinished handshakes included; further ones are closed at once.
+        max_lanes_per_peer: Most lanes of one peer at once.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        source: PieceSource,
+        *,
+        allow: Callable[[PeerId], bool],
+        on_sent: Callable[[PeerId, Piece, int], None],
+        max_lanes: int = MAX_LANES,
+        max_lanes_per_peer: int = MAX_LANES_PER_PEER,
+    ) -> None:
+        self._context = context
+        self._source = source
+        self._allow = allow
+        self._on_sent = on_sent
+        self._max_lanes = max_lanes
+        self._max_lanes_per_peer = max_lanes_per_peer
+        self._lock = threading.Lock()
+        self._threads: dict[threading.Thread, socket.socket] = {}
+        self._peers: dict[PeerId, int] = {}
+        self._is_closed = False
+
+    def serve(self, sock: socket.socket, host: str, release: Callable[[], None]) -> None:
+        """Take over a connected socket.
+
+        Args:
+            sock: In blocking mode, with the preamble read.
+            host: Where it comes from, for the log.
+            release: Called once when the lane is over, in any thread.
+        """
+        thread = threading.Thread(target=self._run, args=(sock, host, release), name=f"lane-from-{host}")
+        with self._lock:
+            has_room = not self._is_closed and len(self._threads) < self._max_lanes
+            if has_room:
+                self._threads[thread] = sock
+        if has_room:
+            thread.start()
+            return
+        _log.info("lane from %s refused: too many lanes", host)
+        sock.close()
+        release()
+
+    async def close(self) -> None:
+        """End all lanes and wait for their threads. Cancel: the lanes end all the same, unwatched."""
+        with self._lock:
+            self._is_closed = True
+            threads = dict(self._threads)
+            for sock in threads.values():
+                shut_down(sock)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    def _run(self, sock: socket.socket, host: str, release: Callable[[], None]) -> None:
+        try:
+            with self._handshake(sock) as connection:
+                self._serve_peer(connection)
+        except (OSError, AuthFailed, ProtocolViolation) as error:
+            _log.info("lane from %s ended: %s", host, error)
+        finally:
+            with self._lock:
+                del self._threads[threading.current_thread()]
+            sock.close()
+            release()
+
+    def _handshake(self, sock: socket.socket) -> ssl.SSLSocket:
+        sock.settimeout(HANDSHAKE_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._threads[threading.current_thread()] = connection
+            if self._is_closed:
+                shut_down(connection)
+        try:
+            connection.do_handshake()
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def _serve_peer(self, connection: ssl.SSLSocket) -> None:
+        certificate = connection.getpeercert(binary_form=True)
+        if certificate is None:
+            raise AuthFailed("no certificate")
+        peer = peer_id_of(certificate)
+        with self._lock:
+            if self._peers.get(peer, 0) >= self._max_lanes_per_peer:
+                raise ProtocolViolation(f"more than {self._max_lanes_per_peer} lanes")
+            self._peers[peer] = self._peers.get(peer, 0) + 1
+        try:
+            with self._source.open_reader(peer) as reader:
+                self._answer_requests(connection, peer, reader)
+        finally:
+            with self._lock:
+                self._peers[peer] -= 1
+                if not self._peers[peer]:
+                    del self._peers[peer]
+
+    def _answer_requests(self, connection: ssl.SSLSocket, peer: PeerId, reader: PieceReader) -> None:
+        buffer = memoryview(bytearray(REQUEST.size))
+        while self._allow(peer):
+            connection.settimeout(IDLE_SECONDS)
+            read_exactly(connection, buffer)
+            request = decode_request(buffer)
+            if not self._allow(peer):
+                break
+            self._answer(connection, peer, reader, request)
+
+    def _answer(self, connection: ssl.SSLSocket, peer: PeerId, reader: PieceReader, request: Request) -> None:
+        deadline = time.monotonic() + SEND_SECONDS
+        try:
+            data = reader.read_piece(request.piece)
+        except PieceRefused as error:
+            _send(connection, encode_reply_header(request.number, 0, error.refusal), deadline)
+            return
+        header = encode_reply_header(request.number, len(data))
+        if len(data) <= _JOINED_BYTES:
+            _send(connection, header + bytes(data), deadline)
+        else:
+            _send(connection, header, deadline)
+            _send(connection, data, deadline)
+        self._on_sent(peer, request.piece, len(data))
+
+
+def _send(connection: ssl.SSLSocket, data: bytes | bytearray | memoryview, deadline: float) -> None:
+    rest = memoryview(data)
+    while rest:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        rest = rest[connection.send(rest) :]

@@ -1,0 +1,278 @@
+"""The receiving side of data lanes: threads that ask one peer for pieces, judge them and pass them to the disk.
+
+A lane is one thread with one blocking TLS socket. The thread never touches the engine: it posts each fetch's
+outcome to the event loop. Called by ``engine.downloading``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from peerterm.core.pieces import PieceKind, Refusal
+from peerterm.errors import PeertermError, ProtocolViolation, StorageError
+from peerterm.wire.lane import MAX_REPLY_BYTES, REPLY, ReplyHeader, decode_reply_header, encode_request
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from peerterm.core.ids import PeerId
+    from peerterm.core.pieces import Fetch, PieceSink
+
+ANSWER_SECONDS = 15.0
+"""Longest wait for the next byte of an answer, or for room to send requests."""
+
+IDLE_SECONDS = 60.0
+"""An unused lane closes after this time; before the server's own limit."""
+
+_NUMBERS = 2**32
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The bytes are right. A chunk went to its sink; what has no sink is in ``data``."""
+
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The bytes are not what the root promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No bytes came."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFailed:
+    """The bytes are right, but this machine could not keep them."""
+
+    error: StorageError
+
+
+Result: TypeAlias = Accepted | Rejected | Refused | SinkFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a fetch. Every fetch that is submitted has exactly one."""
+
+    fetch: Fetch
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    fetch: Fetch
+    sink: PieceSink | None
+
+
+class PeerLanes:
+    """All lanes to one peer. Its methods belong to the event loop's thread.
+
+    Args:
+        peer: Whom the lanes reach.
+        connect: Returns a socket after the TLS handshake and the lane preamble, to this peer and no other. Blocks,
+            within limits of its own; called in lane threads. Raises ``PeertermError`` or ``OSError``.
+        loop: Where ``on_outcome`` is called.
+        on_outcome: Takes each outcome, in no certain order.
+        lanes: Most lanes open at once.
+    """
+
+    def __init__(
+        self,
+        peer: PeerId,
+        connect: Callable[[], ssl.SSLSocket],
+        *,
+        loop: asyncio.AbstractEventLoop,
+        on_outcome: Callable[[Outcome], None],
+        lanes: int = 2,
+    ) -> None:
+        self.peer = peer
+        self._connect = connect
+        self._loop = loop
+        self._on_outcome = on_outcome
+        self._max_lanes = lanes
+        self._lanes: list[_Lane] = []
+        self._is_closed = False
+
+    def submit(self, fetch: Fetch, sink: PieceSink | None = None) -> None:
+        """Ask for a piece on the least loaded lane. The caller bounds what is in flight."""
+        assert not self._is_closed, "submitted to closed lanes"
+        job = _Job(fetch, sink)
+        lane = self._least_loaded()
+        if lane is None or not lane.submit(job):  # there is none, or it ended just now
+            name = f"lane-to-{self.peer[:8]}"
+            self._lanes.append(_Lane(name, self._connect, self._post, job))
+
+    def _least_loaded(self) -> _Lane | None:
+        """Return the lane to use, or ``None`` when one more is to be opened."""
+        self._lanes = [lane for lane in self._lanes if not lane.is_ended]
+        lane = min(self._lanes, key=lambda lane: lane.queued_bytes, default=None)
+        if lane is None or (lane.queued_bytes and len(self._lanes) < self._max_lanes):
+            return None
+        return lane
+
+    def _post(self, outcome: Outcome) -> None:
+        self._loop.call_soon_threadsafe(self._on_outcome, outcome)
+
+    async def close(self) -> None:
+        """End all lanes; fetches not answered by then have the outcome ``LOST``.
+
+        Waits for the threads: at once for those that read or write, as long as ``connect`` takes for those that
+        connect. Cancel: the lanes end all the same, unwatched.
+        """
+        self._is_closed = True
+        for lane in self._lanes:
+            lane.stop()
+        for lane in self._lanes:
+            await asyncio.to_thread(lane.thread.join)
+
+
+class _Lane:
+    """One lane. ``_waiting`` and ``_sent`` together hold every job without an outcome.
+
+    Invariant: once ``is_ended`` is set under the lock, no job is taken and none is left behind.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], ssl.SSLSocket], post: Callable[[Outcome], None], first: _Job
+    ) -> None:
+        self._connect = connect
+        self._post = post
+        self._changed = threading.Condition()
+        self._waiting = deque([first])
+        self._sent: deque[tuple[int, _Job]] = deque()
+        self._next_number = 0
+        self._socket: ssl.SSLSocket | None = None
+        self._is_stopping = False
+        self.is_ended = False
+        self.queued_bytes = first.fetch.max_bytes
+        self.thread = threading.Thread(target=self._run, name=name)
+        self.thread.start()
+
+    def submit(self, job: _Job) -> bool:
+        """Take a job, unless the lane has ended."""
+        with self._changed:
+            if self.is_ended:
+                return False
+            self._waiting.append(job)
+            self.queued_bytes += job.fetch.max_bytes
+            self._changed.notify()
+            return True
+
+    def stop(self) -> None:
+        """Make the thread end soon, from any thread."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify()
+            if self._socket is not None:
+                shut_down(self._socket)
+
+    def _run(self) -> None:
+        try:
+            with self._connect() as connection:
+                connection.settimeout(ANSWER_SECONDS)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with self._changed:
+                    self._socket = connection
+                self._exchange(connection)
+        except (OSError, PeertermError) as error:
+            _log.info("%s lost: %s", self.thread.name, error)
+        finally:
+            self._end()
+
+    def _exchange(self, connection: ssl.SSLSocket) -> None:
+        header = memoryview(bytearray(REPLY.size))
+        buffer = memoryview(bytearray(MAX_REPLY_BYTES))
+        while self._send_requests(connection):
+            read_exactly(connection, header)
+            number, job = self._sent[0]
+            result = _receive(connection, decode_reply_header(header), number, job, buffer)
+            self._sent.popleft()
+            with self._changed:
+                self.queued_bytes -= job.fetch.max_bytes
+            self._post(Outcome(job.fetch, result))
+
+    def _send_requests(self, connection: ssl.SSLSocket) -> bool:
+        """Send all requests that wait; return whether an answer is to be read, after waiting for a job if idle."""
+        with self._changed:
+            while not (self._waiting or self._sent or self._is_stopping):
+                if not self._changed.wait(IDLE_SECONDS) and not self._waiting:
+                    self.is_ended = True  # at once: a job taken from here on would be lost
+                    return False
+            if self._is_stopping:
+                return False
+            requests = b""
+            while self._waiting:
+                job = self._waiting.popleft()
+                requests += encode_request(self._next_number, job.fetch.piece)
+                self._sent.append((self._next_number, job))
+                self._next_number = (self._next_number + 1) % _NUMBERS
+        if requests:
+            connection.sendall(requests)
+        return True
+
+    def _end(self) -> None:
+        with self._changed:
+            self.is_ended = True
+            self._socket = None
+            left = [job for _, job in self._sent] + list(self._waiting)
+        for job in left:
+            self._post(Outcome(job.fetch, Refused(Refusal.LOST)))
+
+
+def _receive(connection: ssl.SSLSocket, reply: ReplyHeader, number: int, job: _Job, buffer: memoryview) -> Result:
+    fetch = job.fetch
+    if reply.number != number:
+        raise ProtocolViolation(f"answer to request {reply.number}, not to {number}")
+    if reply.refusal is not None:
+        return Refused(reply.refusal)
+    is_chunk = fetch.piece.kind == PieceKind.CHUNK
+    if reply.length > fetch.max_bytes or (is_chunk and reply.length < fetch.max_bytes):
+        raise ProtocolViolation(f"answer of {reply.length} bytes, {fetch.max_bytes} were asked for")
+    data = buffer[: reply.length]
+    read_exactly(connection, data)
+    if not fetch.accepts(data):
+        return Rejected()
+    if job.sink is None or not is_chunk:
+        return Accepted(bytes(data))
+    try:
+        job.sink.write_chunk(fetch.piece.index, data)
+    except StorageError as error:
+        return SinkFailed(error)
+    return Accepted(None)
+
+
+def read_exactly(connection: ssl.SSLSocket, into: memoryview) -> None:
+    """Fill the buffer from a blocking socket.
+
+    Raises:
+        OSError: The connection broke or ended, or the socket's timeout passed without a byte.
+    """
+    filled = 0
+    while filled < len(into):
+        count = connection.recv_into(into[filled:])
+        if not count:
+            raise ConnectionResetError("the lane ended")
+        filled += count
+
+
+def shut_down(connection: socket.socket) -> None:
+    """Wake a thread that is blocked in the socket's read or write; its call fails or reads the end."""
+    with suppress(OSError):  # not connected any more
+        # Not SSLSocket.shutdown: that drops the TLS state, and the other thread would go on reading in clear.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,0 +1,126 @@
+"""The serving end of lanes: what it answers, and whom it shows out."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import pytest
+
+from peerterm.core.pieces import Refusal
+from peerterm.net import lane_server
+from peerterm.net.lanes import Refused, read_exactly
+from peerterm.wire.lane import REPLY, REQUEST, encode_reply_header, encode_request
+from tests.fakes.lane_ends import CHUNK, CHUNKS, HEAD, MADE, Contexts, Memory, answering, contexts_in, dial, linked
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    """The serving and the asking device."""
+    return contexts_in(tmp_path_factory.mktemp("keys"))
+
+
+def ask_by_hand(connection: ssl.SSLSocket) -> bytes:
+    connection.sendall(encode_request(5, MADE.piece(HEAD)))
+    expected = encode_reply_header(5, len(MADE.head.encode())) + MADE.head.encode()
+    answer = bytearray(len(expected))
+    read_exactly(connection, memoryview(answer))
+
+    assert answer.startswith(encode_reply_header(5, len(MADE.head.encode())))
+
+    return bytes(answer[REPLY.size :])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the server impatient."""
+    for name in ("HANDSHAKE_SECONDS", "IDLE_SECONDS", "SEND_SECONDS"):
+        monkeypatch.setattr(lane_server, name, 0.1)
+
+
+async def test_blocked_peer_is_not_served(contexts: Contexts) -> None:
+    """A peer that is blocked in the middle of a lane gets nothing more."""
+    async with linked(contexts) as (client, server):
+        await client.ask(CHUNKS[0], sink=Memory())
+        server.allowed = False
+        [result] = (await client.ask(CHUNKS[1], sink=Memory())).values()
+        await server.ended()
+
+    assert result == Refused(Refusal.LOST)
+
+
+async def test_lanes_over_the_limit_are_closed_at_once(contexts: Contexts) -> None:
+    """The cap counts unfinished handshakes."""
+    async with answering(contexts, max_lanes=1) as server:
+        with socket.create_connection(server.address, timeout=10) as first:
+            with socket.create_connection(server.address, timeout=10) as second:
+                await server.ended()
+
+                assert second.recv(1) == b""
+
+            first.sendall(b"no TLS at all, and long enough to be seen as such")
+            await server.ended()
+
+
+async def test_one_peer_has_few_lanes(contexts: Contexts) -> None:
+    """A peer over its own cap loses the new lane, not the old one."""
+    async with answering(contexts, max_lanes_per_peer=1) as server:
+        with dial(contexts, server.address) as first:
+            assert ask_by_hand(first) == MADE.head.encode()
+
+            with dial(contexts, server.address) as second:
+                await server.ended()
+
+                assert second.recv(1) == b""
+
+            assert ask_by_hand(first) == MADE.head.encode()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_silent_guest_is_shown_out(contexts: Contexts) -> None:
+    """Neither a handshake that does not start nor a lane without requests is kept."""
+    async with answering(contexts) as server:
+        with socket.create_connection(server.address, timeout=10) as silent:
+            await server.ended()
+
+            assert silent.recv(1) == b""
+        with dial(contexts, server.address) as idle:
+            await server.ended()
+
+            assert idle.recv(1) == b""
+
+
+@pytest.mark.usefixtures("quick")
+async def test_peer_that_does_not_read_loses_its_lane(contexts: Contexts) -> None:
+    """An answer that does not leave in time ends the lane, whatever else was asked."""
+    async with answering(contexts) as server:
+        with dial(contexts, server.address) as greedy:
+            greedy.sendall(b"".join(encode_request(number, MADE.piece(CHUNK)) for number in range(64)))
+            await server.ended()
+
+    assert len(server.sent) < 64
+
+
+async def test_impossible_request_ends_the_lane(contexts: Contexts) -> None:
+    """A request that cannot be meant is not answered."""
+    async with answering(contexts) as server:
+        with dial(contexts, server.address) as connection:
+            connection.sendall(REQUEST.pack(1, 9, 0, MADE.root))
+            await server.ended()
+
+            assert connection.recv(1) == b""
+
+
+async def test_closed_server_ends_its_lanes_and_takes_no_more(contexts: Contexts) -> None:
+    """``close`` interrupts lanes that wait; what arrives later is closed."""
+    async with answering(contexts) as server:
+        with dial(contexts, server.address) as connection:
+            ask_by_hand(connection)
+            await server.server.close()
+            await server.ended()
+
+            assert connection.recv(1) == b""
+        with socket.create_connection(server.address, timeout=10) as late:
+            await server.ended()
+
+            assert late.recv(1) == b""
