@@ -1,0 +1,115 @@
+"""What a client can ask of an engine. Implemented by the engine itself and by the socket client alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from peerterm.api.events import Event
+    from peerterm.api.views import (
+        BrowsePage,
+        IdentityView,
+        LogLine,
+        PeerView,
+        SearchHit,
+        SearchQuery,
+        SettingView,
+        ShareView,
+        StatusView,
+        TransferView,
+    )
+
+
+class EngineApi(Protocol):
+    """Commands and queries of one engine. Every method may raise any ``PeertermError``."""
+
+    async def status(self) -> StatusView:
+        """Return the engine's state and counts."""
+        ...
+
+    async def stop(self) -> None:
+        """Ask the engine to end. Returns at once; the engine says bye to its peers, then exits."""
+        ...
+
+    async def identity(self) -> IdentityView:
+        """Return who this machine is."""
+        ...
+
+    async def share(self, path: str, name: str = "", visibility: str = "everyone") -> ShareView:
+        """Offer a file or folder under its absolute path and start to index it.
+
+        Sharing a path again returns its share and starts a rescan. Progress and the end of indexing come as
+        ``ShareChanged`` events.
+
+        Raises:
+            InvalidPath: It does not exist, cannot be read, or is no regular file or folder.
+            InvalidName: The name is unusable or taken by another share.
+            NotSupported: A visibility other than ``everyone``.
+        """
+        ...
+
+    async def shares(self) -> list[ShareView]:
+        """Return all shares, by name."""
+        ...
+
+    async def unshare(self, share: str) -> ShareView:
+        """Stop offering a share, given by id, unique id prefix, name or path. Cancels its indexing."""
+        ...
+
+    async def rescan(self, share: str = "") -> list[ShareView]:
+        """Look for changes in one share, or in all; returns them as indexing starts."""
+        ...
+
+    async def peers(self) -> list[PeerView]:
+        """Return all known peers, online ones first, then by name."""
+        ...
+
+    async def browse(self, peer: str, path: str = "", after: str = "", limit: int = 500) -> BrowsePage:
+        """List a folder of a peer's shares; an empty path lists the shares.
+
+        Args:
+            peer: Name, id or unique id prefix; this machine's own name or id browses its own shares.
+            path: Components joined by ``/``, the share's name first.
+            after: ``next`` of the page before.
+            limit: 1 to 500 entries.
+        """
+        ...
+
+    def search(self, query: SearchQuery) -> AsyncIterator[SearchHit]:
+        """Ask this machine and all online peers; yields hits as they come.
+
+        A hit with a root that was yielded before replaces the earlier one (a further holder answered). Ends when
+        every peer answered or the query's time is up; closing the iterator cancels the search.
+        """
+        ...
+
+    async def get(self, reference: str, directory: str = "") -> TransferView:
+        """Start to download a reference into a folder (absolute path; empty is the configured one).
+
+        Raises:
+            UsageError: The reference cannot be read, or its prefix fits several contents.
+            NotFound: No peer that is online offers it.
+        """
+        ...
+
+    async def transfers(self) -> list[TransferView]:
+        """Return running and finished transfers of this session, oldest first."""
+        ...
+
+    async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
+        """End a transfer, given by id or unique prefix; ``delete`` also removes what it has fetched."""
+        ...
+
+    async def settings(self) -> list[SettingView]:
+        """Return every setting as the running engine has it."""
+        ...
+
+    async def log(self, lines: int = 100) -> list[LogLine]:
+        """Return the newest lines of the log, oldest first; at most 1000."""
+        ...
+
+    def events(self) -> AsyncIterator[Event]:
+        """Yield a ``Snapshot`` and then every event, until the engine ends or the iterator is closed."""
+        ...

@@ -1,0 +1,213 @@
+"""Frozen snapshots of what the engine knows, as its clients see them. Field names are a contract (``--json``).
+
+Text that came from a peer is *not* yet safe to show: pass it through ``peerterm.display.clean``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+EntryKind = Literal["file", "folder"]
+ShareState = Literal["indexing", "ready", "missing", "failed"]
+PeerState = Literal["online", "connecting", "offline"]
+TransferState = Literal[
+    "queued", "connecting", "running", "waiting", "paused", "verifying", "done", "failed", "cancelled"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """The engine at a glance. ``transfers`` counts unfinished ones; ``started_at`` is Unix time in seconds."""
+
+    state: Literal["starting", "ready", "stopping"]
+    peer_id: str
+    name: str
+    port: int
+    version: str
+    profile: str
+    interfaces: list[str]
+    peers: int
+    shares: int
+    transfers: int
+    started_at: float
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerView:
+    """A peer. ``shares`` and ``bytes`` are what it says it offers; ``last_seen`` is Unix time in seconds."""
+
+    peer_id: str
+    name: str
+    address: str
+    state: PeerState
+    trust: Literal["new", "known", "verified", "blocked"]
+    shares: int
+    bytes: int
+    version: str
+    last_seen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareView:
+    """One of our shares.
+
+    ``root`` and ``sha256`` are hex, empty until indexed; ``sha256`` is set for a single file. ``skipped`` names
+    what was left out and why. While ``indexing``: ``done_bytes`` of ``bytes`` are read, ``eta`` seconds remain.
+    """
+
+    share_id: str
+    name: str
+    path: str
+    kind: EntryKind
+    root: str
+    sha256: str
+    files: int
+    bytes: int
+    visibility: str
+    state: ShareState
+    seq: int = 0
+    done_files: int = 0
+    done_bytes: int = 0
+    eta: float | None = None
+    skipped: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryView:
+    """A file or folder in a peer's share. ``size`` counts bytes below a folder; ``mtime`` is Unix seconds."""
+
+    name: str
+    kind: EntryKind
+    size: int
+    root: str
+    mtime: float
+    files: int = 1
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowsePage:
+    """Part of one folder of a peer. ``next`` continues the listing; empty at its end."""
+
+    peer_id: str
+    path: str
+    entries: list[EntryView]
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolderView:
+    """A peer that has a content."""
+
+    peer_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """One content that matched, with everyone who has it. ``path`` is where one holder keeps it."""
+
+    name: str
+    path: str
+    kind: EntryKind
+    size: int
+    root: str
+    sha256: str
+    mtime: float
+    files: int
+    peers: list[HolderView]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """What to look for.
+
+    Attributes:
+        text: Words, all of which must occur in the path; or a root or sha256 in hex.
+        kind: ``any``, ``file``, ``folder`` or a type of file (``video``, ``audio``, ``image``, ``document``,
+            ``archive``, ``code``).
+        min_size: Least bytes.
+        max_size: Most bytes; ``None`` is no bound.
+        timeout: Seconds to wait for peers.
+    """
+
+    text: str
+    kind: str = "any"
+    min_size: int = 0
+    max_size: int | None = None
+    timeout: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """A peer that a transfer gets bytes from. ``rate`` is bytes per second; ``bytes`` were verified."""
+
+    peer_id: str
+    name: str
+    bytes: int
+    rate: float = 0.0
+    state: str = "active"
+    strikes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferView:
+    """A download or an upload.
+
+    ``bytes`` of ``total`` are verified and on disk; ``rate`` is bytes per second; ``eta`` and ``seconds`` are
+    seconds; ``path`` is where it ends up, empty until known; ``error`` says what failed and what to do.
+    """
+
+    transfer_id: str
+    direction: Literal["down", "up"]
+    name: str
+    kind: EntryKind
+    root: str
+    state: TransferState
+    bytes: int
+    total: int
+    rate: float
+    eta: float | None
+    seconds: float
+    files: int
+    done_files: int
+    path: str
+    sources: list[SourceView]
+    error: str = ""
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityView:
+    """Who this machine is to its peers."""
+
+    peer_id: str
+    tag: str
+    name: str
+    port: int
+    addresses: list[str]
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingView:
+    """One setting, its value, where it comes from and what it does."""
+
+    name: str
+    value: str
+    default: str
+    source: Literal["default", "file", "environment", "flag"]
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of the engine's log. ``at`` is Unix time in seconds."""
+
+    at: float
+    level: str
+    source: str
+    text: str

@@ -1,0 +1,103 @@
+"""Readers of single setting values, from TOML or from text. Used by ``config`` alone; reads no file.
+
+Each takes a value and returns it in its proper type, or raises ``BadValue``, which says what it must be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MAX_NAME_BYTES = 96
+
+
+class BadValue(ValueError):
+    """Says what a value must be."""
+
+
+def text(value: object) -> str:
+    """Accept text."""
+    if not isinstance(value, str):
+        raise BadValue("must be text")
+    if any("\ud800" <= character <= "\udfff" or character == "\0" for character in value):
+        raise BadValue("must be UTF-8 without NUL")
+    return value
+
+
+def peer_name(value: object) -> str:
+    """Accept what a peer may be called: printable, not empty, at most 96 bytes."""
+    name = text(value).strip()
+    if not name or not name.isprintable() or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        raise BadValue(f"must be 1 to {MAX_NAME_BYTES} bytes of printable text")
+    return name
+
+
+def integer(least: int, most: int) -> Callable[[object], int]:
+    """Accept a whole number within bounds."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise BadValue(f"must be a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+_WORDS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
+
+
+def switch(value: object) -> bool:
+    """Accept true or false, or the usual words for them."""
+    if isinstance(value, str):
+        value = _WORDS.get(value.strip().lower())
+    if not isinstance(value, bool):
+        raise BadValue("must be true or false")
+    return value
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Accept one of some words."""
+
+    def read(value: object) -> str:
+        if value not in choices:
+            raise BadValue(f"must be one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def several(read_one: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
+    """Accept a list, or text separated by commas."""
+
+    def read(value: object) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if not isinstance(value, list | tuple):
+            raise BadValue("must be a list")
+        return tuple(read_one(item) for item in value)
+
+    return read
+
+
+def path(value: object) -> Path:
+    """Accept an absolute path."""
+    try:
+        found = Path(text(value)).expanduser()
+    except RuntimeError as error:
+        raise BadValue("names the home of an unknown user") from error
+    if not found.is_absolute():
+        raise BadValue("must be an absolute path, or begin with ~")
+    return found
+
+
+def address(value: object) -> str:
+    """Accept ``HOST:PORT``, with an IPv6 host in brackets."""
+    given = text(value)
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]/]+):([0-9]{1,5})", given)
+    if not found or not 1 <= int(found[2]) <= 65535:
+        raise BadValue("must be HOST:PORT")
+    return given

@@ -1,0 +1,1 @@
+"""A second process attaches here: one ``EngineApi`` over a Unix socket."""

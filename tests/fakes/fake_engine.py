@@ -1,0 +1,318 @@
+"""An engine in memory: its peers, shares and transfers are what a test says. Behaves as ``EngineApi`` demands."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from peerterm.api.events import (
+    Event,
+    PeerJoined,
+    PeerLeft,
+    ShareChanged,
+    ShareRemoved,
+    Snapshot,
+    TransferChanged,
+)
+from peerterm.api.views import (
+    BrowsePage,
+    EntryView,
+    IdentityView,
+    LogLine,
+    PeerView,
+    SearchHit,
+    SearchQuery,
+    SettingView,
+    ShareView,
+    StatusView,
+    TransferView,
+)
+from peerterm.config import Settings
+from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, NotSupported
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+OWN_ID = "a1" * 32
+
+
+def make_peer(name: str, **fields: Any) -> PeerView:
+    """Return a peer that is online, with what the test cares about."""
+    number = f"{sum(name.encode(errors='replace')):08x}"
+    known: dict[str, Any] = {
+        "peer_id": number * 8,
+        "name": name,
+        "address": "127.0.0.1:47470",
+        "state": "online",
+        "trust": "new",
+        "shares": 1,
+        "bytes": 1000,
+        "version": "0.1.0",
+        "last_seen": 1.0,
+    }
+    return PeerView(**known | fields)
+
+
+def make_hit(name: str, **fields: Any) -> SearchHit:
+    """Return a search hit."""
+    known: dict[str, Any] = {
+        "name": name,
+        "path": f"Videos/{name}",
+        "kind": "file",
+        "size": 2000,
+        "root": f"{sum(name.encode(errors='replace')):064x}",
+        "sha256": "",
+        "mtime": 1.0,
+        "files": 1,
+        "peers": [],
+    }
+    return SearchHit(**known | fields)
+
+
+def make_transfer(name: str, **fields: Any) -> TransferView:
+    """Return a download that runs."""
+    known: dict[str, Any] = {
+        "transfer_id": f"{sum(name.encode(errors='replace')):08x}",
+        "direction": "down",
+        "name": name,
+        "kind": "file",
+        "root": "f" * 64,
+        "state": "running",
+        "bytes": 0,
+        "total": 1000,
+        "rate": 0.0,
+        "eta": None,
+        "seconds": 0.0,
+        "files": 1,
+        "done_files": 0,
+        "path": "",
+        "sources": [],
+    }
+    return TransferView(**known | fields)
+
+
+class FakeEngine:
+    """Set what it holds by attribute or by the methods that also announce it.
+
+    Attributes:
+        progress: By reference, the states a download goes through, one at each turn of the loop.
+        indexing: States each new share goes through after ``indexing``; the last is where it stays.
+        open_streams: How many streams are open now.
+    """
+
+    def __init__(self) -> None:
+        self.known_peers: list[PeerView] = []
+        self.known_shares: list[ShareView] = []
+        self.known_transfers: list[TransferView] = []
+        self.hits: list[SearchHit] = []
+        self.entries: list[EntryView] = []
+        self.lines: list[LogLine] = []
+        self.progress: dict[str, list[TransferView]] = {}
+        self.indexing: list[dict[str, Any]] = [{"done_bytes": 500}, {"state": "ready", "root": "e" * 64}]
+        self.asked: list[tuple[Any, ...]] = []
+        self.open_streams = 0
+        self._subscribers: set[asyncio.Queue[Event | None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+
+    async def run_until_stopped(self) -> None:
+        """Return once ``stop`` was called."""
+        await self._stopped.wait()
+
+    def announce(self, event: Event) -> None:
+        """Tell all subscribers."""
+        for queue in self._subscribers:
+            queue.put_nowait(event)
+
+    def join(self, peer: PeerView) -> None:
+        """Let a peer come online."""
+        self.known_peers.append(peer)
+        self.announce(PeerJoined(peer=peer))
+
+    def leave(self, peer: PeerView) -> None:
+        """Let a peer go."""
+        self.known_peers.remove(peer)
+        self.announce(PeerLeft(peer=replace(peer, state="offline"), reason="bye"))
+
+    async def status(self) -> StatusView:
+        """See ``EngineApi``, as for all that follow."""
+        return StatusView(
+            state="stopping" if self._stopped.is_set() else "ready",
+            peer_id=OWN_ID,
+            name="fake",
+            port=47470,
+            version="0.1.0",
+            profile="/profile",
+            interfaces=["lo"],
+            peers=sum(peer.state == "online" for peer in self.known_peers),
+            shares=len(self.known_shares),
+            transfers=len(self.known_transfers),
+            started_at=1.0,
+            pid=1,
+        )
+
+    async def stop(self) -> None:
+        """End all subscriptions."""
+        self._stopped.set()
+        for queue in self._subscribers:
+            queue.put_nowait(None)
+
+    async def identity(self) -> IdentityView:
+        """Return a fixed identity."""
+        return IdentityView(
+            peer_id=OWN_ID, tag="fake-a1a1", name="fake", port=47470, addresses=["127.0.0.1"], link="peerterm:fake"
+        )
+
+    async def share(self, path: str, name: str = "", visibility: str = "everyone") -> ShareView:
+        """Pretend to index a path that exists."""
+        self.asked.append(("share", path, name, visibility))
+        if visibility != "everyone":
+            raise NotSupported(f"{visibility}: not offered yet", "leave --to out")
+        if not Path(path).exists():
+            raise InvalidPath(f"{path}: does not exist", "check the path")
+        for share in self.known_shares:
+            if share.path == path:
+                return self._index(share)
+        view = ShareView(
+            share_id=f"{len(self.known_shares) + 1:08x}",
+            name=name or Path(path).name,
+            path=path,
+            kind="folder" if Path(path).is_dir() else "file",
+            root="",
+            sha256="",
+            files=1,
+            bytes=1000,
+            visibility=visibility,
+            state="indexing",
+        )
+        self.known_shares.append(view)
+        return self._index(view)
+
+    def _index(self, view: ShareView) -> ShareView:
+        async def work() -> None:
+            for step in self.indexing:
+                await asyncio.sleep(0)
+                changed = replace(self._share(view.share_id), **step)
+                self.known_shares[self.known_shares.index(self._share(view.share_id))] = changed
+                self.announce(ShareChanged(share=changed))
+
+        self._start(work())
+        return replace(view, state="indexing")
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    def _share(self, reference: str) -> ShareView:
+        found: ShareView = _pick(self.known_shares, reference, lambda x: (x.share_id, x.name, x.path))
+        return found
+
+    async def shares(self) -> list[ShareView]:
+        """Return the shares, by name."""
+        return sorted(self.known_shares, key=lambda share: share.name)
+
+    async def unshare(self, share: str) -> ShareView:
+        """Forget a share."""
+        found = self._share(share)
+        self.known_shares.remove(found)
+        self.announce(ShareRemoved(share_id=found.share_id))
+        return found
+
+    async def rescan(self, share: str = "") -> list[ShareView]:
+        """Index again."""
+        return [self._index(x) for x in ([self._share(share)] if share else self.known_shares)]
+
+    async def peers(self) -> list[PeerView]:
+        """Return the peers, online ones first."""
+        return sorted(self.known_peers, key=lambda peer: (peer.state != "online", peer.name))
+
+    async def browse(self, peer: str, path: str = "", after: str = "", limit: int = 500) -> BrowsePage:
+        """List ``entries``, in pages of two."""
+        if peer != "fake":
+            _pick(self.known_peers, peer, lambda x: (x.peer_id, x.name))
+        first = int(after or 0)
+        last = first + min(limit, 2)
+        more = str(last) if last < len(self.entries) else ""
+        return BrowsePage(peer_id=OWN_ID, path=path, entries=self.entries[first:last], next=more)
+
+    async def search(self, query: SearchQuery) -> AsyncIterator[SearchHit]:
+        """Yield ``hits``."""
+        self.asked.append(("search", query))
+        self.open_streams += 1
+        try:
+            for hit in self.hits:
+                yield hit
+        finally:
+            self.open_streams -= 1
+
+    async def get(self, reference: str, directory: str = "") -> TransferView:
+        """Start what ``progress`` holds for the reference."""
+        self.asked.append(("get", reference, directory))
+        if reference not in self.progress:
+            raise NotFound(f"{reference}: nobody who is online has it", "try again later")
+        first, *steps = self.progress[reference]
+        self.known_transfers.append(first)
+
+        async def work() -> None:
+            for step in steps:
+                await asyncio.sleep(0)
+                self._put_transfer(step)
+
+        self._start(work())
+        return first
+
+    def _put_transfer(self, view: TransferView) -> None:
+        place = [known.transfer_id for known in self.known_transfers].index(view.transfer_id)
+        self.known_transfers[place] = view
+        self.announce(TransferChanged(transfer=view))
+
+    async def transfers(self) -> list[TransferView]:
+        """Return the transfers."""
+        return list(self.known_transfers)
+
+    async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
+        """End a transfer."""
+        self.asked.append(("cancel", transfer, delete))
+        found: TransferView = _pick(self.known_transfers, transfer, lambda x: (x.transfer_id,))
+        ended = replace(found, state="cancelled")
+        self._put_transfer(ended)
+        return ended
+
+    async def settings(self) -> list[SettingView]:
+        """Return the defaults."""
+        return Settings().views()
+
+    async def log(self, lines: int = 100) -> list[LogLine]:
+        """Return the newest of ``lines``."""
+        return self.lines[-lines:]
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield a snapshot, then what is announced."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._subscribers.add(queue)
+        self.open_streams += 1
+        try:
+            yield Snapshot(
+                status=await self.status(),
+                peers=await self.peers(),
+                shares=await self.shares(),
+                transfers=await self.transfers(),
+            )
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self.open_streams -= 1
+            self._subscribers.discard(queue)
+
+
+def _pick(items: Iterable[Any], reference: str, keys: Any) -> Any:
+    exact = [item for item in items if reference in keys(item)]
+    found = exact or [item for item in items if keys(item)[0].startswith(reference)]
+    if not found:
+        raise NotFound(f"{reference}: there is none")
+    if len(found) > 1:
+        raise AmbiguousReference(f"{reference}: fits several")
+    return found[0]

@@ -1,0 +1,238 @@
+"""Settings: order of sources, errors, editing, and their documentation."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from peerterm import config
+from peerterm.config import Settings, find_setting, flag_name, set_value, to_text
+from peerterm.errors import ConfigError
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where config.toml would be."""
+    return tmp_path / "config.toml"
+
+
+def test_defaults_need_no_file(file: Path) -> None:
+    """Without file, variables and flags everything has a value."""
+    settings = Settings.load(file)
+
+    assert settings.node.port == 0
+    assert settings.node.name
+    assert 1 <= settings.files.scan_threads <= 4
+    assert settings.files.download_dir.is_absolute()
+    assert settings.sources == {}
+
+
+def test_flag_beats_variable_beats_file(file: Path) -> None:
+    """Each source overrides those below it, and is remembered."""
+    file.write_text('[node]\nname = "f"\nport = 1\n[files]\nscan_rate = 7\n')
+    env = {"PEERTERM_NAME": "e", "PEERTERM_PORT": "2", "HOME": "/"}
+
+    settings = Settings.load(file, env=env, flags={"node.name": "g", "node.port": None})
+
+    assert (settings.node.name, settings.node.port, settings.files.scan_rate) == ("g", 2, 7)
+    assert settings.sources == {"node.name": "flag", "node.port": "environment", "files.scan_rate": "file"}
+
+
+def test_lists_come_from_text_and_from_toml(file: Path) -> None:
+    """A variable separates with commas, the file has an array."""
+    file.write_text('[node]\npeers = ["a:1", "[fe80::1%eth0]:2"]\n[files]\nshare = ["/a"]\n')
+
+    settings = Settings.load(file, env={"PEERTERM_INTERFACE": "lo, eth0,"}, flags={"files.share": ["/b", "/c"]})
+
+    assert settings.node.peers == ("a:1", "[fe80::1%eth0]:2")
+    assert settings.node.interfaces == ("lo", "eth0")
+    assert settings.files.share == (Path("/b"), Path("/c"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[node]\nprot = 1", "node.port"),
+        ("[nodes]\nport = 1", "[node]"),
+        ("port = 1", "node.port"),
+        ("[files]\nzzzzzz = 1", "config list"),
+    ],
+)
+def test_unknown_key_names_file_key_and_nearest(file: Path, text: str, told: str) -> None:
+    """A typing error is found, not ignored."""
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as raised:
+        Settings.load(file)
+
+    assert str(file) in raised.value.message
+    assert told in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("node.port", "70000"),
+        ("node.port", "true"),
+        ("node.port", '"x"'),
+        ("node.port", "1.5"),
+        ("node.name", '""'),
+        ("node.name", '"a\\u001bb"'),
+        ("node.name", "3"),
+        ("node.peers", '["nowhere"]'),
+        ("node.peers", '["a:0"]'),
+        ("node.peers", "3"),
+        ("node.interfaces", "[3]"),
+        ("files.download_dir", '"relative"'),
+        ("files.download_dir", '"~nobody-of-this-name/x"'),
+        ("files.download_dir", '"/a\\u0000b"'),
+        ("files.share_hidden", '"perhaps"'),
+        ("log.level", '"loud"'),
+    ],
+)
+def test_bad_value_names_file_and_key(file: Path, key: str, value: str) -> None:
+    """A value outside its range is told with its place."""
+    section, _, name = key.partition(".")
+    file.write_text(f"[{section}]\n{name} = {value}\n")
+
+    with pytest.raises(ConfigError) as raised:
+        Settings.load(file)
+
+    assert f"{file}: {key}" in raised.value.message
+    assert "must" in raised.value.message or "names" in raised.value.message
+
+
+def test_bad_variable_and_bad_flag_are_named() -> None:
+    """The error says where the value came from."""
+    absent = Path("/absent")
+
+    with pytest.raises(ConfigError, match="PEERTERM_PORT: 'x'"):
+        Settings.load(absent, env={"PEERTERM_PORT": "x"})
+    with pytest.raises(ConfigError, match="--interface: 3"):
+        Settings.load(absent, flags={"node.interfaces": 3})
+
+
+@pytest.mark.parametrize("content", [b"[node", b"\xff", b"a = 1\n" * 300_000])
+def test_file_that_cannot_be_parsed_is_named(file: Path, content: bytes) -> None:
+    """Broken, binary and huge files are refused."""
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=re.escape(str(file))):
+        Settings.load(file)
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A folder in its place is an error with a hint."""
+    with pytest.raises(ConfigError, match="directory"):
+        Settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "value"), [("yes", True), ("0", False), ("TRUE", True)])
+def test_switch_takes_the_usual_words(text: str, value: bool) -> None:
+    """Variables are text."""
+    settings = Settings.load(Path("/absent"), env={"PEERTERM_SHARE_HIDDEN": text})
+
+    assert settings.files.share_hidden is value
+
+
+def test_host_name_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default name is the first label, without what cannot be printed."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "la\x1bb 7.example.org")
+    named = config.NodeSettings().name
+    monkeypatch.setattr(socket, "gethostname", lambda: "")
+
+    assert named == "lab7"
+    assert config.NodeSettings().name == "peerterm"
+
+
+def test_views_say_where_values_come_from() -> None:
+    """A view is complete and textual."""
+    views = {
+        view.name: view
+        for view in Settings.load(Path("/absent"), flags={"node.interfaces": ["lo", "eth0"]}).views()
+    }
+
+    assert (views["node.interfaces"].value, views["node.interfaces"].source) == ("lo,eth0", "flag")
+    assert views["files.share_hidden"].value == "false"
+    assert all(view.help for view in views.values())
+
+
+def test_set_value_keeps_comments_and_mode(file: Path) -> None:
+    """Only the one value changes."""
+    file.write_text("# mine\n[node]\nport = 1 # keep\n\n[log]\nlevel = 'info'\n")
+    file.chmod(0o640)
+
+    set_value(file, "port", "2")
+    set_value(file, "files.ignore", "*.tmp, *.bak")
+    set_value(file, "files.download_dir", "/d")
+
+    text = file.read_text()
+    assert "# mine\n[node]\nport = 2 # keep\n" in text
+    assert file.stat().st_mode & 0o777 == 0o640
+    settings = Settings.load(file)
+    assert settings.files.ignore == ("*.tmp", "*.bak")
+    assert settings.files.download_dir == Path("/d")
+
+
+def test_set_value_makes_a_private_file(file: Path) -> None:
+    """A new file is for this user only, and nothing else is left in the folder."""
+    set_value(file, "node.name", "x")
+
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_set_value_refuses_what_could_not_be_read_again(file: Path) -> None:
+    """Neither a bad value nor a broken file is written over."""
+    with pytest.raises(ConfigError):
+        set_value(file, "node.port", "x")
+    with pytest.raises(ConfigError, match=r"node\.prt"):
+        set_value(file, "node.prt", "1")
+    file.write_text("[node\n")
+    with pytest.raises(ConfigError):
+        set_value(file, "node.port", "1")
+
+    assert file.read_text() == "[node\n"
+
+
+def test_set_value_reports_a_folder_it_cannot_write(tmp_path: Path) -> None:
+    """The file is named."""
+    with pytest.raises(ConfigError, match="cannot be written"):
+        set_value(tmp_path / "absent" / "config.toml", "node.port", "1")
+
+
+def test_failed_replacement_leaves_nothing_behind(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old file stays, the new one goes."""
+    file.write_text("")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(ConfigError, match="No space"):
+        set_value(file, "node.port", "1")
+
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_key_alone_is_enough() -> None:
+    """Keys are unique across sections, so that they can be typed."""
+    names = [view.name for view in Settings().views()]
+
+    assert find_setting("download_dir") == "files.download_dir"
+    assert len({name.partition(".")[2] for name in names}) == len(names)
+    assert flag_name("node.interfaces") == "--interface"
+    assert to_text(("a", True)) == "a,true"
+
+
+def test_document_lists_every_setting_and_no_other() -> None:
+    """docs/configuration.md has each name with its variable and its meaning."""
+    rows = re.findall(r"^\| `([a-z_.]+)` \| `(PEERTERM_[A-Z_]+)` \| .* \| (.+) \|$", DOCUMENT.read_text(), re.M)
+    declared = [(name, item["env"], item["help"]) for name, item in config._KNOWN.items()]
+
+    assert rows == declared
