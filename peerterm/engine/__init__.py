@@ -1,0 +1,1 @@
+"""The services that run the machines of ``core`` and perform what they decide."""

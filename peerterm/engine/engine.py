@@ -1,0 +1,322 @@
+"""The engine: builds every service, runs them together, and answers its clients.
+
+One task group carries all services: a bug in one stops the engine loudly. Entering the context starts everything
+and returns when peers can be met; leaving it says bye.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Literal, Self
+
+from peerterm import __version__, logs
+from peerterm.api.events import Notice, Snapshot
+from peerterm.api.views import IdentityView, LogLine, StatusView
+from peerterm.engine.answering import Answering
+from peerterm.engine.bus import Bus
+from peerterm.engine.downloading import Downloads
+from peerterm.engine.lane_pool import LanePool
+from peerterm.engine.linking import Linking
+from peerterm.engine.peers import Peers
+from peerterm.engine.references import link_to_peer
+from peerterm.engine.searching import Searching
+from peerterm.engine.sharing import Sharing
+from peerterm.engine.uploading import Uploads
+from peerterm.errors import PeertermError
+from peerterm.net.identity import Identity, tag
+from peerterm.net.interfaces import list_addresses, listen_hosts
+from peerterm.net.lane_server import LaneServer
+from peerterm.net.listener import Listener
+from peerterm.net.tls import TlsContexts
+from peerterm.store.catalog import CatalogReader
+from peerterm.store.database import Database
+from peerterm.store.peers import PeerStore
+from peerterm.store.shares import ShareStore
+from peerterm.store.transfers import TransferStore
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from peerterm.api.events import Event
+    from peerterm.api.views import (
+        BrowsePage,
+        PeerView,
+        SearchHit,
+        SearchQuery,
+        SettingView,
+        ShareView,
+        TransferView,
+    )
+    from peerterm.config import Settings
+    from peerterm.core.ids import PeerId
+    from peerterm.net.interfaces import LocalAddress
+    from peerterm.net.link import Link
+    from peerterm.paths import Paths
+    from peerterm.wire.messages import HaveUpdate
+
+log = logging.getLogger("peerterm.engine")
+
+MAX_LOG_LINES = 1000
+FINISHED = frozenset({"done", "failed", "cancelled"})
+
+
+class Engine:
+    """One engine on one profile; implements ``api.engine.EngineApi``.
+
+    The caller holds the profile's lock.
+    """
+
+    def __init__(self, settings: Settings, paths: Paths) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._state: Literal["starting", "ready", "stopping"] = "starting"
+        self._started_at = time.time()
+        self._stop = asyncio.Event()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._build()
+            self._services = asyncio.create_task(self._run_services())
+            await self._share_at_start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self._state = "ready"
+        return self
+
+    async def _build(self) -> None:
+        """Create every service and what it stands on; nothing is said on the network yet."""
+        settings, paths, stack = self._settings, self._paths, self._stack
+        self._identity = await asyncio.to_thread(Identity.load_or_create, paths.key)
+        contexts = await asyncio.to_thread(TlsContexts.for_identity, self._identity)
+        database = await Database.open(paths.database)
+        stack.push_async_callback(database.close)
+        self._bus = Bus(self._snapshot)
+        self._catalog = CatalogReader(database)
+        self._peers = Peers(self._bus)
+        self._uploads = Uploads(self._catalog)
+        self._sharing = Sharing(ShareStore(database), settings.files, self._bus, self._catalog_changed)
+        await self._sharing.load()
+        self._searching = Searching(self._peers, self._catalog, self._identity.peer_id, settings.node.name)
+        lanes = LanePool(contexts, self._peers.address_of)
+        stack.push_async_callback(lanes.close)
+        self._lanes = lanes
+        self._downloads = Downloads(
+            self._searching,
+            TransferStore(database),
+            settings.files.download_dir,
+            self._bus,
+            lanes=lanes,
+            uploads=self._uploads,
+            links=self._peers.links,
+            name_of=self._peers.name_of,
+        )
+        self._linking = Linking(
+            settings.node,
+            identity=self._identity,
+            contexts=contexts,
+            store=PeerStore(database),
+            peers=self._peers,
+            bus=self._bus,
+            offer=await self._catalog.totals(),
+        )
+        self._lane_server = LaneServer(
+            contexts.server, self._uploads, allow=lambda _: True, on_sent=self._uploads.sent
+        )
+        stack.push_async_callback(self._lane_server.close)
+        self._listener = Listener(contexts, on_link=self._linking.accepted, on_lane=self._lane_arrived)
+        stack.push_async_callback(self._listener.close)
+        self._answering = Answering(
+            self._catalog,
+            self._uploads,
+            on_status=self._linking.status_changed,
+            on_gossip=self._linking.gossiped,
+            on_have_update=self._have_update,
+        )
+        self._peers.on_linked = self._downloads.link_opened
+        self._peers.on_offline = self._peer_offline
+        await self._listener.listen(
+            listen_hosts(self._list_addresses(), restricted=bool(settings.node.interfaces)),
+            settings.node.port or None,
+        )
+        if database.was_rebuilt:
+            text = f"the database of {paths.home} was damaged; it was set aside and a new one begun: share again"
+            self._bus.publish(Notice(level="error", text=text))
+            log.error("%s", text)
+
+    def _list_addresses(self) -> tuple[LocalAddress, ...]:
+        return list_addresses(self._settings.node.interfaces)
+
+    async def _run_services(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            services = [
+                group.create_task(self._sharing.run()),
+                group.create_task(self._downloads.run()),
+                group.create_task(self._linking.run(self._answering, self._listener, self._list_addresses)),
+            ]
+            await self._stop.wait()
+            self._state = "stopping"
+            await self._linking.say_goodbye()
+            for service in services:
+                service.cancel()
+
+    async def _share_at_start(self) -> None:
+        for path in self._settings.files.share:
+            try:
+                await self._sharing.share(str(path.absolute()))
+            except PeertermError as error:
+                log.warning("not shared path=%r reason=%r", str(path), error.message)
+                self._bus.publish(Notice(level="error", text=error.message))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        try:
+            await self._services
+        finally:
+            self._bus.close()
+            await self._stack.aclose()
+
+    async def run_until_stopped(self) -> None:
+        """Return when a client asked the engine to end; raises what broke a service."""
+        await asyncio.wait(
+            [self._services, stopped := asyncio.create_task(self._stop.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        stopped.cancel()
+        if self._services.done():
+            self._services.result()
+
+    # Between the services
+
+    def _catalog_changed(self) -> None:
+        self._uploads.forget()
+        self._group.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        self._linking.offer = await self._catalog.totals()
+        self._linking.announce()
+
+    def _lane_arrived(self, sock: socket.socket, address: tuple[str, int], release: Callable[[], None]) -> None:
+        self._lane_server.serve(sock, address[0], release)
+
+    def _have_update(self, link: Link, update: HaveUpdate) -> None:
+        self._downloads.have_update(link, update)
+
+    def _peer_offline(self, peer: PeerId) -> None:
+        self._downloads.peer_offline(peer)
+        self._group.create_task(self._lanes.close_peer(peer))
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            status=self._status(),
+            peers=self._peers.views(),
+            shares=self._sharing.views(),
+            transfers=self._transfers(),
+        )
+
+    def _status(self) -> StatusView:
+        return StatusView(
+            state=self._state,
+            peer_id=self._identity.peer_id,
+            name=self._settings.node.name,
+            port=self._listener.port,
+            version=__version__,
+            profile=str(self._paths.home),
+            interfaces=list(self._settings.node.interfaces),
+            peers=len(self._peers.links()),
+            shares=len(self._sharing.views()),
+            transfers=sum(view.state not in FINISHED for view in self._downloads.views()),
+            started_at=self._started_at,
+            pid=os.getpid(),
+        )
+
+    def _transfers(self) -> list[TransferView]:
+        return [*self._downloads.views(), *self._uploads.views(self._peers.name_of)]
+
+    # What clients ask; see ``EngineApi``
+
+    async def status(self) -> StatusView:
+        """See ``EngineApi``."""
+        return self._status()
+
+    async def stop(self) -> None:
+        """See ``EngineApi``."""
+        self._stop.set()
+
+    async def identity(self) -> IdentityView:
+        """See ``EngineApi``."""
+        peer_id, port = self._identity.peer_id, self._listener.port
+        hosts = [address.host for address in self._list_addresses()]
+        addresses = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
+        return IdentityView(
+            peer_id=peer_id,
+            tag=tag(peer_id),
+            name=self._settings.node.name,
+            port=port,
+            addresses=addresses,
+            link=link_to_peer(peer_id, addresses),
+        )
+
+    async def share(self, path: str, name: str = "", visibility: str = "everyone") -> ShareView:
+        """See ``EngineApi``."""
+        return await self._sharing.share(path, name, visibility)
+
+    async def shares(self) -> list[ShareView]:
+        """See ``EngineApi``."""
+        return self._sharing.views()
+
+    async def unshare(self, share: str) -> ShareView:
+        """See ``EngineApi``."""
+        return await self._sharing.unshare(share)
+
+    async def rescan(self, share: str = "") -> list[ShareView]:
+        """See ``EngineApi``."""
+        return await self._sharing.rescan(share)
+
+    async def peers(self) -> list[PeerView]:
+        """See ``EngineApi``."""
+        return self._peers.views()
+
+    async def browse(self, peer: str, path: str = "", after: str = "", limit: int = 500) -> BrowsePage:
+        """See ``EngineApi``."""
+        return await self._searching.browse(peer, path, after, limit)
+
+    def search(self, query: SearchQuery) -> AsyncIterator[SearchHit]:
+        """See ``EngineApi``."""
+        return self._searching.search(query)
+
+    async def get(self, reference: str, directory: str = "") -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.get(reference, directory)
+
+    async def transfers(self) -> list[TransferView]:
+        """See ``EngineApi``."""
+        return self._transfers()
+
+    async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.cancel(transfer, delete=delete)
+
+    async def settings(self) -> list[SettingView]:
+        """See ``EngineApi``."""
+        return self._settings.views()
+
+    async def log(self, lines: int = 100) -> list[LogLine]:
+        """See ``EngineApi``."""
+        recent = logs.recent(max(1, min(lines, MAX_LOG_LINES)))
+        return [LogLine(at=line.at, level=line.level, source=line.source, text=line.text) for line in recent]
+
+    async def events(self) -> AsyncIterator[Event]:
+        """See ``EngineApi``."""
+        with self._bus.subscribe() as subscription:
+            async for event in subscription:
+                yield event

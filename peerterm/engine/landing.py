@@ -1,0 +1,87 @@
+"""The last step of a transfer: files that are complete get their name, time and mode, many in one thread call."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from peerterm.core.manifest import chunk_count
+from peerterm.errors import IntegrityError, PeertermError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerterm.core.ids import Root
+    from peerterm.engine.plan import WantedFile
+    from peerterm.store.destination import Destination
+    from peerterm.store.partfile import PartFile
+
+BATCH_FILES = 64
+
+
+class Landing:
+    """Owns the part files of one transfer from their first chunk to their final name."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        on_landed: Callable[[WantedFile], None],
+        on_failed: Callable[[PeertermError], None],
+        *,
+        sha256: bytes | None = None,
+    ) -> None:
+        """Land in ``destination``; a single file only if its flat SHA-256 is ``sha256``, where one is given."""
+        self._destination = destination
+        self._sha256 = sha256
+        self._on_landed = on_landed
+        self._on_failed = on_failed
+        self._open: dict[Root, tuple[WantedFile, PartFile]] = {}
+        self._complete: asyncio.Queue[Root] = asyncio.Queue()
+
+    def open(self, wanted: WantedFile) -> PartFile:
+        """Prepare the part file a content is fetched into; touches no disk yet."""
+        part = self._destination.file(wanted.places[0].path, wanted.size)
+        self._open[wanted.root] = wanted, part
+        return part
+
+    def complete(self, root: Root) -> None:
+        """Land a content all of whose chunks are held; ``on_landed`` follows."""
+        self._complete.put_nowait(root)
+
+    async def make_folders(self, folders: list[tuple[str, ...]]) -> None:
+        """Create the folders of a transfer, parents first, the empty ones too."""
+
+        def make() -> None:
+            for path in folders:
+                self._destination.folder(path)
+
+        await asyncio.to_thread(make)
+
+    async def run(self) -> None:
+        """Land what completes, until cancelled; a failure of the disk goes to ``on_failed`` and ends it."""
+        while True:
+            batch = [self._open.pop(await self._complete.get())]
+            while len(batch) < BATCH_FILES and not self._complete.empty():
+                batch.append(self._open.pop(self._complete.get_nowait()))
+            try:
+                await asyncio.to_thread(self._land, batch)
+            except PeertermError as error:
+                self._on_failed(error)
+                return
+            for wanted, _ in batch:
+                self._on_landed(wanted)
+
+    def _land(self, batch: list[tuple[WantedFile, PartFile]]) -> None:
+        for wanted, part in batch:
+            for place in wanted.places[1:]:
+                copy = self._destination.file(place.path, wanted.size)
+                for index in range(chunk_count(wanted.size)):
+                    copy.write_chunk(index, memoryview(part.read_chunk(index)))
+                copy.finish(place.mtime_ns, place.executable)
+            if self._sha256 and (actual := part.sha256()) != self._sha256:
+                raise IntegrityError(
+                    f"the file fetched has SHA-256 {actual.hex()}, asked for was {self._sha256.hex()}",
+                    "whoever offered it under that sum lied or is damaged; nothing was kept",
+                )
+            first = wanted.places[0]
+            part.finish(first.mtime_ns, first.executable)

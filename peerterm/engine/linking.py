@@ -1,0 +1,324 @@
+"""Presence at work: beacons out and in, dials, links. Performs what ``core.presence`` decides.
+
+Owns the listener for links, the beacons, the dials and the task of every link; keeps ``engine.peers`` true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from random import Random
+from typing import TYPE_CHECKING
+
+from peerterm import __version__
+from peerterm.api.events import Notice
+from peerterm.core import presence as core
+from peerterm.core.ids import PeerId
+from peerterm.core.names import check_display_name
+from peerterm.core.presence import Presence
+from peerterm.errors import InvalidName, PeerError, PeerUnavailable, ProtocolViolation
+from peerterm.net.beacons import Beacons
+from peerterm.net.dialer import dial_link
+from peerterm.net.interfaces import LocalAddress, listen_hosts, reaches
+from peerterm.net.link import Link
+from peerterm.net.listener import DEFAULT_PORT
+from peerterm.wire.beacon import encode_beacon
+from peerterm.wire.messages import MAX_GOSSIP, PROTOCOL_VERSION, Gossip, Hello, PeerAddress, Status
+from peerterm.wire.session import CloseCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerterm.config import NodeSettings
+    from peerterm.engine.bus import Bus
+    from peerterm.engine.peers import Peers
+    from peerterm.net.identity import Identity
+    from peerterm.net.link import Connected, Handler
+    from peerterm.net.listener import Listener
+    from peerterm.net.tls import TlsContexts
+    from peerterm.store.catalog import Totals
+    from peerterm.store.peers import PeerStore
+
+log = logging.getLogger("peerterm.linking")
+
+GOODBYE_SECONDS = 1.0
+"""How long a stopping engine waits for its links to say so."""
+
+
+REFUSALS = {"duplicate": CloseCode.DUPLICATE, "self": CloseCode.SELF, "full": CloseCode.BUSY}
+
+
+class Linking:
+    """Keeps a link to every peer of the network.
+
+    Attributes:
+        offer: What our HELLO says we offer; ``announce`` tells those who are linked already.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        *,
+        identity: Identity,
+        contexts: TlsContexts,
+        store: PeerStore,
+        peers: Peers,
+        bus: Bus,
+        offer: Totals,
+    ) -> None:
+        self.offer = offer
+        self._settings = settings
+        self._identity = identity
+        self._contexts = contexts
+        self._store = store
+        self._peers = peers
+        self._bus = bus
+        self._instance = secrets.token_bytes(8)
+        self._presence = Presence(identity.peer_id, self._instance, Random())  # noqa: S311 - spreads retries
+        self._addresses: tuple[LocalAddress, ...] = ()
+        self._counter = 0
+        self._hurry = asyncio.Event()
+        self._carried: set[Link] = set()
+
+    async def run(
+        self, handler: Handler, listener: Listener, list_addresses: Callable[[], tuple[LocalAddress, ...]]
+    ) -> None:
+        """Find peers and keep links to them until cancelled.
+
+        Cancel: links end without a word; call ``say_goodbye`` first.
+        """
+        self._handler = handler
+        self._listener = listener
+        beacons = Beacons(
+            list_addresses,
+            port=DEFAULT_PORT,
+            on_beacon=self._heard,
+            make_beacon=self._beacon,
+            rng=Random(),  # noqa: S311 - spreads the schedule
+            on_addresses_changed=self._addresses_changed,
+            on_resumed=self._resumed,
+        )
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            now = time.monotonic()
+            for known in await self._store.all():
+                self._peers.remembered(known)
+                for host, port in known.addresses:
+                    self._perform(self._presence.learned(known.peer_id, host, port, now, "remembered"))
+            for host, port in map(split_address, self._settings.peers):
+                self._perform(self._presence.learned(None, host, port, now, "manual"))
+            group.create_task(self._keep_time())
+            await beacons.run()
+
+    async def say_goodbye(self) -> None:
+        """Close every link with a word, for a clean stop."""
+        closing = [asyncio.create_task(link.close(CloseCode.BYE)) for link in self._carried]
+        if closing:
+            await asyncio.wait(closing, timeout=GOODBYE_SECONDS)
+
+    def announce(self) -> None:
+        """Tell every peer what is offered now."""
+        offer = self.offer
+        status = Status(name=self._settings.name, shares=offer.shares, size=offer.size, seq=offer.seq)
+        for link in self._peers.links():
+            link.send(status)
+
+    # Inputs of the presence table
+
+    def _heard(self, beacon: core.Beacon, host: str) -> None:
+        self._perform(self._presence.heard(beacon, host, time.monotonic()))
+
+    def _resumed(self) -> None:
+        for link in self._peers.links():
+            link.ping()
+        self._perform(self._presence.network_changed(time.monotonic()))
+
+    def _addresses_changed(self, addresses: tuple[LocalAddress, ...]) -> None:
+        is_first, self._addresses = not self._addresses, addresses
+        self._group.create_task(self._listener.rebind(listen_hosts(addresses, restricted=self._is_restricted)))
+        if not is_first:
+            self._resumed()
+
+    @property
+    def _is_restricted(self) -> bool:
+        return bool(self._settings.interfaces)
+
+    async def _keep_time(self) -> None:
+        while True:
+            deadline = self._presence.deadline()
+            self._hurry.clear()
+            try:
+                async with asyncio.timeout(None if deadline is None else max(deadline - time.monotonic(), 0)):
+                    await self._hurry.wait()
+            except TimeoutError:
+                self._perform(self._presence.tick(time.monotonic()))
+
+    def gossiped(self, link: Link, gossip: Gossip) -> None:
+        """Take addresses from a peer."""
+        for peer in gossip.peers:
+            effects = self._presence.learned(
+                PeerId(peer.peer.hex()), peer.host, peer.port, time.monotonic(), "gossip", via=link.host
+            )
+            self._perform(effects)
+
+    def status_changed(self, link: Link, status: Status) -> None:
+        """Take what a peer says of itself."""
+        check_peer_name(status.name)
+        self._peers.offers(link.peer_id, status)
+        self._perform(self._presence.renamed(link.peer_id, status.name))
+
+    # Effects
+
+    def _perform(self, effects: list[core.Effect]) -> None:  # noqa: C901 - one branch an effect
+        """Do what the table decided."""
+        for effect in effects:
+            match effect:
+                case core.Dial():
+                    self._group.create_task(self._dial(effect))
+                case core.CheckLink(peer_id=peer):
+                    self._peers.link(peer).ping()
+                case core.PeerOnline(peer_id=peer):
+                    self._peers.joined(peer)
+                case core.PeerOffline(peer_id=peer, reason=reason):
+                    self._peers.left(peer, reason)
+                case core.PeerRestartedFact(peer_id=peer):
+                    self._peers.restarted(peer)
+                case core.PeerRenamedFact(peer_id=peer, old_name=old_name, name=name):
+                    self._peers.renamed(peer, old_name, name)
+                case core.PeerMoved(peer_id=peer, old_address=old_address):
+                    self._peers.moved(peer, str(old_address))
+                case core.ProfileCloned(host=host):
+                    text = f"{host} runs a copy of this profile; start one of the two with another --profile"
+                    self._bus.publish(Notice(level="warning", text=text))
+                    log.warning("profile cloned host=%s", host)
+                case core.RefuseLink() | core.ReplaceLink():
+                    pass  # done where the link is at hand
+        self._hurry.set()
+
+    async def _dial(self, dial: core.Dial) -> None:
+        """Perform one dial, and carry the link it brings."""
+        try:
+            if self._is_restricted and not reaches(self._addresses, dial.host):
+                raise PeerUnavailable(f"{dial.host} is not on the chosen interfaces")
+            connected = await dial_link(dial.host, dial.port, self._contexts, expected=dial.peer_id)
+        except PeerError as error:
+            log.debug("dial failed host=%s port=%d reason=%r", dial.host, dial.port, error.message)
+            self._perform(self._presence.dial_failed(dial, time.monotonic(), error.code))
+            return
+        if self._presence.identified(dial, connected.peer_id, time.monotonic()):
+            await self._carry(connected, dial)
+        else:
+            connected.writer.transport.abort()
+            self._hurry.set()
+
+    async def accepted(self, connected: Connected) -> None:
+        """Carry a link that a peer dialled, until it ends."""
+        await self._carry(connected, None)
+
+    async def _carry(self, connected: Connected, dial: core.Dial | None) -> None:
+        link = Link(connected, self._hello())
+        self._carried.add(link)
+        running = asyncio.create_task(link.run(self._handler))
+        try:
+            is_counted = await self._open(link, dial)
+            closed = await running
+            if is_counted and self._peers.unlinked(link):
+                self._perform(self._presence.link_closed(link.peer_id, closed.code, time.monotonic()))
+        finally:
+            self._carried.discard(link)
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def _open(self, link: Link, dial: core.Dial | None) -> bool:
+        """Bring a link into use once both HELLOs came; return whether it counts."""
+        now = time.monotonic
+        try:
+            hello = await link.opened()
+            check_peer_name(hello.name)
+        except PeerError as error:
+            log.info("no link peer=%s reason=%r", link.peer_id[:8], error.message)
+            await link.close(CloseCode.PROTOCOL)
+            if dial:
+                self._perform(self._presence.dial_failed(dial, now(), error.code))
+            return False
+        host, port = (dial.host, dial.port) if dial else (link.host, hello.port)
+        effects = self._presence.link_opened(
+            link.peer_id,
+            host,
+            port,
+            instance=hello.instance,
+            name=hello.name,
+            is_dialer=link.is_dialer,
+            now=now(),
+        )
+        if refusal := next((effect for effect in effects if isinstance(effect, core.RefuseLink)), None):
+            self._perform(effects)
+            await link.close(REFUSALS[refusal.reason])
+            return False
+        if any(isinstance(effect, core.ReplaceLink) for effect in effects):
+            older = self._peers.link(link.peer_id)
+            self._group.create_task(older.close(CloseCode.DUPLICATE))
+        self._peers.linked(link, hello)
+        self._perform(effects)
+        self._peers.on_linked(link)
+        self._introduce(link)
+        self._group.create_task(self._store.remember(link.peer_id, hello.name, host, port, time.time()))
+        return True
+
+    def _introduce(self, link: Link) -> None:
+        """Tell a new peer of the others, and the others of it."""
+        others = [other for other in self._peers.links() if other is not link]
+        known = [address for other in others if (address := _gossip_of(other))]
+        for first in range(0, len(known), MAX_GOSSIP):
+            link.send(Gossip(peers=known[first : first + MAX_GOSSIP]))
+        if news := _gossip_of(link):
+            for other in others:
+                other.send(Gossip(peers=[news]))
+
+    # What we say of ourselves
+
+    def _hello(self) -> Hello:
+        return Hello(
+            protocol=PROTOCOL_VERSION,
+            name=self._settings.name,
+            instance=self._instance,
+            port=self._listener.port,
+            version=__version__,
+            shares=self.offer.shares,
+            size=self.offer.size,
+            seq=self.offer.seq,
+        )
+
+    def _beacon(self, kind: core.BeaconKind) -> bytes:
+        self._counter += 1
+        beacon = core.Beacon(self._identity.peer_id, self._instance, self._listener.port, self._counter, kind)
+        return encode_beacon(beacon)
+
+
+def check_peer_name(name: str) -> None:
+    """Refuse a name that no honest peer has.
+
+    Raises:
+        ProtocolViolation: It is too long, or has characters that must not reach a screen.
+    """
+    try:
+        check_display_name(name)
+    except InvalidName as error:
+        raise ProtocolViolation(f"a peer calls itself something impossible: {error.message}") from error
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or a bare host."""
+    host, _, port = text.rpartition(":")
+    if host and port.isdigit() and (":" not in host or host.startswith("[")):
+        return host.strip("[]"), int(port)
+    return text.strip("[]"), DEFAULT_PORT
+
+
+def _gossip_of(link: Link) -> PeerAddress | None:
+    """Return where a peer is, as others can use it; a link-local address means nothing elsewhere."""
+    if "%" in link.host:
+        return None
+    return PeerAddress(peer=bytes.fromhex(link.peer_id), host=link.host, port=link.hello.port)

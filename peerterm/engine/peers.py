@@ -1,0 +1,220 @@
+"""Everyone we know: who is online by which link, what they are called, and what they say they offer.
+
+Told by ``engine.linking`` what becomes of links; tells clients through the bus and the other services through
+``on_linked`` and ``on_offline``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from peerterm.api.events import (
+    PeerAddressChanged,
+    PeerChanged,
+    PeerJoined,
+    PeerLeft,
+    PeerRenamed,
+    PeerRestarted,
+)
+from peerterm.api.views import PeerView
+from peerterm.core.ids import PeerId
+from peerterm.errors import AmbiguousReference, NotFound, PeerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerterm.engine.bus import Bus
+    from peerterm.net.link import Link
+    from peerterm.store.peers import KnownPeer
+    from peerterm.wire.messages import Hello, Status
+
+MIN_PREFIX = 4
+"""Fewest digits by which an id may be named."""
+
+
+LONELY_SECONDS = 3.0
+"""How long after its start an engine that sees nobody waits before it says so."""
+
+MEETING_SECONDS = 1.0
+"""How long after its start an engine that sees somebody waits for the others."""
+
+
+class Peers:
+    """The list of peers and the links to those who are online.
+
+    Attributes:
+        on_linked: Called when a peer has a new link, also when it replaces an older one.
+        on_offline: Called when a peer has no link any more.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self.on_linked: Callable[[Link], None] = lambda link: None
+        self.on_offline: Callable[[PeerId], None] = lambda peer: None
+        self._bus = bus
+        self._views: dict[PeerId, PeerView] = {}
+        self._links: dict[PeerId, Link] = {}
+        self._started_at = time.monotonic()
+        self._joined = asyncio.Event()
+
+    # What the other services ask
+
+    def views(self) -> list[PeerView]:
+        """Return all peers, online ones first, then by name."""
+        return sorted(self._views.values(), key=lambda view: (view.state != "online", view.name.casefold()))
+
+    def links(self) -> list[Link]:
+        """Return the links to all peers that are online."""
+        return list(self._links.values())
+
+    def link(self, peer: PeerId) -> Link:
+        """Return the link to a peer.
+
+        Raises:
+            PeerUnavailable: It is not online.
+        """
+        if link := self._links.get(peer):
+            return link
+        raise PeerUnavailable(f"{self.name_of(peer)} is not online", "peerterm peers shows who is")
+
+    def address_of(self, peer: PeerId) -> tuple[str, int] | None:
+        """Return where an online peer listens; safe to call from a thread."""
+        link = self._links.get(peer)
+        return (link.host, link.hello.port) if link else None
+
+    def name_of(self, peer: PeerId) -> str:
+        """Return what a peer calls itself, or the start of its id."""
+        view = self._views.get(peer)
+        return view.name if view and view.name else peer[:8]
+
+    def resolve(self, reference: str) -> PeerId:
+        """Return the peer meant by a name, an id or the start of an id.
+
+        Raises:
+            NotFound: No peer that is known fits.
+            AmbiguousReference: Several fit, and not just one of them is online.
+        """
+        found = [
+            peer
+            for peer, view in self._views.items()
+            if view.name == reference or (len(reference) >= MIN_PREFIX and peer.startswith(reference.lower()))
+        ]
+        online = [peer for peer in found if peer in self._links]
+        for candidates in (online, found):
+            if len(candidates) == 1:
+                return candidates[0]
+        if found:
+            ids = ", ".join(peer[:12] for peer in found)
+            raise AmbiguousReference(f"{reference!r} fits several peers: {ids}", "name one by its id")
+        raise NotFound(f"no peer {reference!r} is known", "peerterm peers lists them")
+
+    async def wait_for(self, reference: str) -> PeerId:
+        """Resolve a reference to a peer that is online; a young engine waits for it to appear.
+
+        Raises:
+            NotFound, AmbiguousReference: As ``resolve`` does.
+            PeerUnavailable: It is known and not online.
+        """
+        while True:
+            try:
+                peer = self.resolve(reference)
+                self.link(peer)
+            except (NotFound, PeerUnavailable):
+                if not await self._joins_before(LONELY_SECONDS):
+                    raise
+            else:
+                return peer
+
+    async def settled(self) -> None:
+        """Return once the peers of the network have had time to appear; at once but for a young engine."""
+        while await self._joins_before(MEETING_SECONDS if self._links else LONELY_SECONDS):
+            pass
+
+    async def _joins_before(self, age: float) -> bool:
+        """Wait for one more peer to come online while the engine is younger than this; return whether one came."""
+        try:
+            async with asyncio.timeout(self._started_at + age - time.monotonic()):
+                await self._joined.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # What linking reports
+
+    def remembered(self, known: KnownPeer) -> None:
+        """List a peer of an earlier session as offline."""
+        host, port = known.addresses[0] if known.addresses else ("", 0)
+        self._views[known.peer_id] = PeerView(
+            peer_id=known.peer_id,
+            name=known.name,
+            address=f"{host}:{port}" if host else "",
+            state="offline",
+            trust="new",
+            shares=0,
+            bytes=0,
+            version="",
+            last_seen=known.last_seen,
+        )
+
+    def linked(self, link: Link, hello: Hello) -> None:
+        """Use a link from now on; returns before anything is published."""
+        self._links[link.peer_id] = link
+        self._views[link.peer_id] = PeerView(
+            peer_id=link.peer_id,
+            name=hello.name,
+            address=_address(link.host, hello.port),
+            state="online",
+            trust="new",
+            shares=hello.shares,
+            bytes=hello.size,
+            version=hello.version,
+            last_seen=time.time(),
+        )
+
+    def joined(self, peer: PeerId) -> None:
+        """Say that a peer is online."""
+        self._bus.publish(PeerJoined(peer=self._views[peer]))
+        self._joined.set()
+        self._joined = asyncio.Event()
+
+    def unlinked(self, link: Link) -> bool:
+        """Forget a link; returns whether it was the one in use."""
+        if self._links.get(link.peer_id) is not link:
+            return False
+        del self._links[link.peer_id]
+        return True
+
+    def left(self, peer: PeerId, reason: str) -> None:
+        """Say that a peer is offline."""
+        view = replace(self._views[peer], state="offline", last_seen=time.time())
+        self._views[peer] = view
+        self._bus.publish(PeerLeft(peer=view, reason=reason))
+        self.on_offline(peer)
+
+    def restarted(self, peer: PeerId) -> None:
+        """Say that a peer came back as a new process."""
+        self._bus.publish(PeerRestarted(peer=self._views[peer]))
+
+    def renamed(self, peer: PeerId, old_name: str, name: str) -> None:
+        """Say that a peer goes by another name."""
+        view = self._views[peer] = replace(self._views[peer], name=name)
+        self._bus.publish(PeerRenamed(peer=view, old_name=old_name))
+
+    def moved(self, peer: PeerId, old_address: str) -> None:
+        """Say that a peer is reached elsewhere."""
+        self._bus.publish(PeerAddressChanged(peer=self._views[peer], old_address=old_address))
+
+    def offers(self, peer: PeerId, status: Status) -> None:
+        """Note what a peer says it offers."""
+        if peer not in self._links:
+            return
+        view = replace(self._views[peer], shares=status.shares, bytes=status.size)
+        if view != self._views[peer]:
+            self._views[peer] = view
+            self._bus.publish(PeerChanged(peer=view))
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,410 @@
+"""One download, from a content someone offers to a file or folder in its place.
+
+Runs the machine of ``core.download`` over lanes: it asks peers what they have, performs the fetches the machine
+wants, hands every outcome back, and lands what is complete. The machine decides; this module only does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from peerterm.api.events import SourceDropped
+from peerterm.api.views import SourceView, TransferView
+from peerterm.core import download as machine
+from peerterm.core.ids import Root
+from peerterm.core.rate import RateMeter
+from peerterm.engine.asking import Asking
+from peerterm.engine.holding import FileHolding, ListingHolding
+from peerterm.engine.landing import Landing
+from peerterm.engine.plan import MAX_LISTING_BYTES, Place, Plan, WantedFile
+from peerterm.errors import IntegrityError, PeertermError
+from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
+from peerterm.store.destination import Destination
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from peerterm.api.events import Event
+    from peerterm.api.views import TransferState
+    from peerterm.core.catalog import CatalogEntry
+    from peerterm.core.ids import PeerId, TransferId
+    from peerterm.engine.lane_pool import LanePool
+    from peerterm.engine.uploading import Uploads
+    from peerterm.net.lanes import Outcome
+    from peerterm.net.link import Link
+    from peerterm.wire.messages import Have, HaveUpdate
+
+log = logging.getLogger("peerterm.transfer")
+
+MAX_ACTIVE = 256
+"""Contents of one transfer that are fetched at the same time."""
+REPORT_SECONDS = 0.25
+CONNECTING_SECONDS = 5.0
+"""How long a transfer without a source is said to be connecting, not waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a transfer needs of the engine around it.
+
+    Attributes:
+        links: Returns the open links to all peers.
+        name_of: Returns what a peer calls itself.
+        publish: Tells the engine's clients of a fact.
+        changed: Called when a transfer may look different from before.
+    """
+
+    lanes: LanePool
+    uploads: Uploads
+    links: Callable[[], list[Link]]
+    name_of: Callable[[PeerId], str]
+    publish: Callable[[Event], None]
+    changed: Callable[[Transfer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to download, and where to.
+
+    Attributes:
+        reference: What the user asked for.
+        entry: What one of its holders said of it; only its root is trusted.
+        directory: Existing or creatable folder it lands in.
+        sha256: Flat SHA-256 the file must have; ``None`` when it was not asked for by that.
+    """
+
+    transfer_id: TransferId
+    reference: str
+    entry: CatalogEntry
+    directory: Path
+    sha256: bytes | None = None
+
+
+class Transfer:
+    """One download under way.
+
+    Invariant: a content is in ``_active`` from the moment it is wanted until it has landed; its value is ``None``
+    only while the size of a single file is unproven.
+    """
+
+    def __init__(self, order: Order, around: Surroundings) -> None:
+        self.order = order
+        self.state: TransferState = "connecting"
+        self.error: PeertermError | None = None
+        self.path: Path | None = None
+        self.keeps_part = False
+        self.is_running = False
+        self._around = around
+        self._top = order.entry.root
+        self._machine = machine.Download(Random())  # noqa: S311 - spreads load, guards nothing
+        self._plan = Plan()
+        self._active: dict[Root, FileHolding | ListingHolding | None] = {}
+        self._to_start: Iterator[WantedFile] = iter(())
+        self._candidates: set[PeerId] = set()
+        self._grown: dict[Root, list[int]] = {}
+        self._landed_files = 0
+        self._verified_bytes = 0
+        self._started_at = time.monotonic()
+        self._ended_at: float | None = None
+        self._meter = RateMeter(self._started_at)
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Download until it is done; the outcome is in ``state``, ``error`` and ``path``.
+
+        Cancel: what was fetched is removed, unless ``keeps_part``.
+        """
+        try:
+            await self._fetch()
+        except PeertermError as error:
+            self.state, self.error = "failed", error
+            log.warning("failed transfer=%s reason=%r", self.order.transfer_id, error.message)
+        except asyncio.CancelledError:
+            self.state = "cancelled"
+            raise
+        finally:
+            self._ended_at = time.monotonic()
+            for root in list(self._active):
+                self._forget(root)
+
+    async def _fetch(self) -> None:
+        order = self.order
+        destination = await asyncio.to_thread(
+            Destination.open, order.directory, order.entry.path[-1], order.entry.kind
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._asking = Asking(group, self._haves_came)
+                self._landing = Landing(destination, self._landed, self._fail, sha256=order.sha256)
+                workers = [group.create_task(self._landing.run()), group.create_task(self._keep_time())]
+                self._start()
+                try:
+                    await asyncio.wait([self._finished])
+                finally:
+                    self.is_running = False
+                    self._asking.close()
+                    for worker in workers:
+                        worker.cancel()
+            self._finished.result()
+            self.state = "verifying"
+            await self._landing.make_folders(self._plan.folders)
+            self.path = await asyncio.to_thread(destination.finish)
+            self.state = "done"
+        finally:
+            if self.state != "done" and not self.keeps_part:
+                destination.discard()
+            destination.close()
+
+    # What is wanted
+
+    def _start(self) -> None:
+        self.is_running = True
+        if self.order.entry.kind == "folder":
+            self._plan.add_folder(self._top)
+        self._want(self._top)
+        for link in self._around.links():
+            self.peer_online(link)
+
+    def _want(self, root: Root, file: WantedFile | None = None) -> None:
+        """Fetch a content: a planned file, a listing, or a single file whose size only its head will prove."""
+        self._active[root] = None
+        events = self._machine.add_content(root, file.size if file else None)
+        if file:
+            self._open(file)
+        elif (content := self._machine.content(root)) and self._plan.is_listing(root):
+            self._hold(root, ListingHolding(content))
+        for link in self._around.links():
+            if link.peer_id in self._candidates:
+                self._asking.ask(link, [root])
+        self._take(events)
+
+    def _open(self, file: WantedFile) -> None:
+        part = self._landing.open(file)
+        if content := self._machine.content(file.root):  # the empty content has nothing to fetch
+            self._hold(file.root, FileHolding(content, part))
+
+    def _hold(self, root: Root, holding: FileHolding | ListingHolding) -> None:
+        self._active[root] = holding
+        self._around.uploads.hold(root, holding)
+
+    def _forget(self, root: Root) -> None:
+        del self._active[root]
+        self._grown.pop(root, None)
+        self._machine.remove_content(root)
+        self._around.uploads.release(root)
+
+    def _start_files(self) -> None:
+        """Start as many of the planned files as may be under way at once."""
+        while len(self._active) < MAX_ACTIVE and (wanted := next(self._to_start, None)):
+            self._want(wanted.root, wanted)
+        if self._plan.is_unfolded and self._landed_files == self._plan.files and not self._finished.done():
+            self._finished.set_result(None)
+
+    # What peers have
+
+    def peer_online(self, link: Link) -> None:
+        """Ask a peer that is online now whether it has what is wanted."""
+        self._asking.ask(link, [self._top])
+
+    def peer_offline(self, peer: PeerId) -> None:
+        """Stop to count on a peer."""
+        self._candidates.discard(peer)
+        self._machine.source_left(peer, time.monotonic())
+        self._pump()
+
+    def have_update(self, link: Link, update: HaveUpdate) -> None:
+        """Take a peer's news about a content; news about the top makes it a source."""
+        root, peer = Root(update.root), link.peer_id
+        if root == self._top and not update.gone:
+            self._add_candidate(link)
+        if root not in self._active or peer not in self._candidates:
+            return
+        if update.gone:
+            self._machine.has_nothing(peer, root)
+        else:
+            self._machine.has_more(peer, root, update.chunks, complete=update.complete)
+        self._pump()
+
+    def _haves_came(self, link: Link, asked: list[Root], haves: list[Have]) -> None:
+        peer, offered = link.peer_id, {Root(have.root) for have in haves}
+        if self._top in offered:
+            self._add_candidate(link)
+        for have in haves:
+            self._machine.has(peer, Root(have.root), complete=have.complete, first=have.first, bits=have.bits)
+        for root in asked:
+            if root not in offered:
+                self._machine.has_nothing(peer, root)
+        self._pump()
+
+    def _add_candidate(self, link: Link) -> None:
+        if link.peer_id not in self._candidates:
+            self._candidates.add(link.peer_id)
+            self._machine.source_joined(link.peer_id, time.monotonic())
+            self._asking.ask(link, self._active)
+
+    # What comes
+
+    def _pump(self) -> None:
+        for fetch in self._machine.pump(time.monotonic()):
+            self._around.lanes.submit(fetch, self._active[fetch.piece.root], self._outcome)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        fetch, now = outcome.fetch, time.monotonic()
+        match outcome.result:
+            case Accepted(data=data):
+                self._take(self._machine.arrived(fetch, data, now))
+            case Rejected():
+                self._take(self._machine.rejected(fetch, now))
+            case Refused(refusal=refusal):
+                self._machine.refused(fetch, refusal, now)
+            case SinkFailed(error=error):
+                self._machine.returned(fetch, now)
+                self._fail(error)
+        self._pump()
+
+    def _take(self, events: list[machine.Event]) -> None:
+        for event in events:
+            match event:
+                case machine.HeadKnown(root=root, size=size):
+                    self._size_known(root, size)
+                case machine.ChunkHeld(root=root, index=index, length=length):
+                    self._chunk_held(root, index, length)
+                case machine.ContentDone(root=root):
+                    self._content_done(root)
+                case machine.ContentImpossible(reason=reason):
+                    self._fail(IntegrityError(f"{self.name}: the offer contradicts itself: {reason}"))
+                case machine.SourceStruck(peer=peer, strikes=strikes):
+                    log.warning(
+                        "bad data transfer=%s peer=%s strikes=%d", self.order.transfer_id, peer[:8], strikes
+                    )
+                case machine.SourceDropped(peer=peer, strikes=strikes, reason=reason):
+                    self._source_dropped(peer, strikes, reason)
+
+    def _size_known(self, root: Root, size: int) -> None:
+        if self._plan.is_listing(root):
+            if size > MAX_LISTING_BYTES:
+                self._fail(IntegrityError(f"{self.name}: its listing has {size} bytes", "get parts of the folder"))
+        elif self._active[root] is None:
+            entry = self.order.entry
+            self._open(self._plan.add_file(root, size, Place((), entry.executable, entry.mtime_ns)))
+
+    def _chunk_held(self, root: Root, index: int, length: int) -> None:
+        self._grown.setdefault(root, []).append(index)
+        self._meter.add(length, time.monotonic())
+        if not self._plan.is_listing(root):
+            self._verified_bytes += length
+
+    def _content_done(self, root: Root) -> None:
+        holding = self._active[root]
+        if not isinstance(holding, ListingHolding):
+            if root not in self._plan.wanted:
+                self._size_known(root, 0)
+            self._landing.complete(root)
+            return
+        try:
+            folders = self._plan.unfold(root, holding.whole())
+        except IntegrityError as error:
+            self._fail(error)
+            return
+        for folder in folders:
+            self._want(folder)
+        if self._plan.is_unfolded:
+            self._to_start = iter(self._plan.wanted.values())
+            self._start_files()
+
+    def _landed(self, file: WantedFile) -> None:
+        self._landed_files += len(file.places)
+        self._verified_bytes += file.size * (len(file.places) - 1)
+        self._forget(file.root)
+        self._start_files()
+        self._pump()
+
+    def _source_dropped(self, peer: PeerId, strikes: int, reason: str) -> None:
+        self._candidates.discard(peer)
+        name = self._around.name_of(peer)
+        log.warning("source dropped transfer=%s peer=%s reason=%r", self.order.transfer_id, peer[:8], reason)
+        self._around.publish(
+            SourceDropped(
+                transfer_id=self.order.transfer_id, peer_id=peer, name=name, reason=reason, strikes=strikes
+            )
+        )
+
+    def _fail(self, error: PeertermError) -> None:
+        if not self._finished.done():
+            self._finished.set_exception(error)
+
+    # What the user sees
+
+    async def _keep_time(self) -> None:
+        while True:
+            now = time.monotonic()
+            self._take(self._machine.tick(now))
+            self._pump()
+            for root, chunks in self._grown.items():
+                self._around.uploads.grew(root, chunks)
+            self._grown.clear()
+            self._around.changed(self)
+            deadline = self._machine.deadline()
+            await asyncio.sleep(min(REPORT_SECONDS, max(deadline - now, 0.01)) if deadline else REPORT_SECONDS)
+
+    @property
+    def name(self) -> str:
+        """What is fetched, as its holder calls it."""
+        return self.order.entry.path[-1]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self._ended_at is not None
+
+    def _state_now(self, *, has_source: bool, now: float) -> TransferState:
+        if has_source:
+            return "running"
+        return "connecting" if now - self._started_at < CONNECTING_SECONDS else "waiting"
+
+    def view(self) -> TransferView:
+        """Return the transfer as clients see it."""
+        now = self._ended_at or time.monotonic()
+        entry = self.order.entry
+        total = max(
+            self._plan.total if self._plan.is_unfolded and self._plan.files else entry.size, self._verified_bytes
+        )
+        rate = 0.0 if self.is_over else self._meter.rate(now)
+        stats = self._machine.sources
+        if not self.is_over and self.state != "verifying":
+            self.state = self._state_now(has_source=any(source.is_present for source in stats.values()), now=now)
+        return TransferView(
+            transfer_id=self.order.transfer_id,
+            direction="down",
+            name=self.name,
+            kind=entry.kind,
+            root=self._top.hex(),
+            state=self.state,
+            bytes=self._verified_bytes,
+            total=total,
+            rate=rate,
+            eta=(total - self._verified_bytes) / rate if rate else None,
+            seconds=now - self._started_at,
+            files=self._plan.files or entry.files,
+            done_files=self._landed_files,
+            path=str(self.path or ""),
+            sources=[
+                SourceView(
+                    peer_id=peer,
+                    name=self._around.name_of(peer),
+                    bytes=source.verified_bytes,
+                    rate=0.0 if self.is_over else source.rate,
+                    state="active" if source.is_present else "dropped" if source.strikes else "gone",
+                    strikes=source.strikes,
+                )
+                for peer, source in stats.items()
+            ],
+            error=f"{self.error.message} ({self.error.hint})" if self.error else "",
+            error_code=self.error.code if self.error else "",
+        )

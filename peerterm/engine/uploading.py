@@ -1,0 +1,212 @@
+"""Uploads: gives lanes the pieces they ask for, and tells interested peers what we have.
+
+What is offered is what the catalog lists plus what is being fetched right now. The reading itself, in lane threads,
+is ``engine.reading``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peerterm.api.views import SourceView, TransferView
+from peerterm.core.ids import Root
+from peerterm.core.pieces import Piece, PieceRefused, Refusal
+from peerterm.engine.reading import HeldContent, LaneReader, SharedContent
+from peerterm.errors import StorageError
+from peerterm.store.reading import SharedFile
+from peerterm.wire.messages import Have, HaveUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerterm.core.bitfield import Bitfield
+    from peerterm.core.ids import PeerId
+    from peerterm.net.link import Link
+    from peerterm.store.catalog import CatalogReader
+
+log = logging.getLogger("peerterm.uploading")
+
+LOOKUP_SECONDS = 10.0
+MAX_CACHED = 1024
+"""Contents whose place on disk is remembered between requests."""
+MAX_INTERESTS = 65_536
+"""Contents one link may ask to be told about."""
+MAX_UPDATE_CHUNKS = 2048
+ACTIVE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one peer has been given since the engine started."""
+
+    bytes: int = 0
+    started_at: float = 0.0
+    last_at: float = 0.0
+    rate: float = 0.0
+    root: Root | None = None
+
+
+class Uploads:
+    """The source of every lane we serve, and the record of what went out."""
+
+    def __init__(self, catalog: CatalogReader) -> None:
+        self._catalog = catalog
+        self._loop = asyncio.get_running_loop()
+        self._cache: OrderedDict[Root, SharedContent] = OrderedDict()
+        self._lock = threading.Lock()
+        self._generation = 0
+        self._held: dict[Root, HeldContent] = {}
+        self._interests: dict[Link, dict[Root, None]] = {}
+        self._sent: dict[PeerId, Sent] = {}
+
+    # On lane threads.
+
+    def open_reader(self, peer: PeerId) -> LaneReader:
+        """See ``core.pieces.PieceSource``."""
+        del peer  # every peer may have every share, as long as shares know no other visibility
+        return LaneReader(self)
+
+    def sent(self, peer: PeerId, piece: Piece, size: int) -> None:
+        """Count what a lane has sent."""
+        with self._lock:
+            now = time.monotonic()
+            record = self._sent.setdefault(peer, Sent(started_at=now, last_at=now))
+            if now - record.last_at > ACTIVE_SECONDS:
+                record.started_at, record.bytes = now, 0
+            record.bytes += size
+            record.last_at = now
+            record.root = piece.root
+
+    def held(self, root: Root) -> HeldContent | None:
+        """Return a content that is being fetched here."""
+        return self._held.get(root)
+
+    def shared(self, root: Root) -> SharedContent:
+        """Return a content of the catalog, waiting for the event loop to look it up.
+
+        Raises:
+            PieceRefused: It is not offered, or could not be looked up.
+        """
+        with self._lock:
+            if content := self._cache.get(root):
+                self._cache.move_to_end(root)
+                return content
+            generation = self._generation
+        lookup = asyncio.run_coroutine_threadsafe(self._look_up(root), self._loop)
+        try:
+            found = lookup.result(LOOKUP_SECONDS)
+        except (TimeoutError, concurrent.futures.CancelledError, StorageError) as error:
+            lookup.cancel()
+            raise PieceRefused(Refusal.FAILED) from error
+        if found is None:
+            raise PieceRefused(Refusal.NOT_FOUND)
+        with self._lock:
+            if generation == self._generation:
+                self._cache[root] = found
+                if len(self._cache) > MAX_CACHED:
+                    self._cache.popitem(last=False)
+        return found
+
+    # On the event loop.
+
+    async def _look_up(self, root: Root) -> SharedContent | None:
+        digests = await self._catalog.digests(root)
+        if (listing := await self._catalog.listing(root)) is not None:
+            return SharedContent(len(listing), digests or b"", listing=listing)
+        files = await self._catalog.file_of(root)
+        if not files or digests is None:
+            return None
+        return SharedContent(
+            files[0].size,
+            digests,
+            files=tuple(SharedFile(file.path, file.size, file.mtime_ns, file.inode, file.device) for file in files),
+        )
+
+    def forget(self) -> None:
+        """Look every content up anew the next time it is asked for, because the catalog changed."""
+        with self._lock:
+            self._generation += 1
+            self._cache.clear()
+
+    def hold(self, root: Root, content: HeldContent) -> None:
+        """Offer a content that is being fetched here."""
+        self._held[root] = content
+
+    def release(self, root: Root) -> None:
+        """Stop to offer a content that was being fetched, and say so."""
+        if self._held.pop(root, None):
+            self._tell(HaveUpdate(root=root, gone=True))
+
+    async def interested(self, link: Link, roots: list[bytes]) -> list[Have]:
+        """Answer who has what, and remember to tell this link of more."""
+        interests = self._interests.setdefault(link, {})
+        haves: list[Have] = []
+        for raw in roots:
+            root = Root(raw)
+            interests[root] = None
+            if held := self._held.get(root):
+                if (bits := held.held) is not None:
+                    haves.extend(_haves(root, bits))
+            elif await self._catalog.size_of(root) is not None:
+                haves.append(Have(root=root, complete=True))
+        while len(interests) > MAX_INTERESTS:
+            interests.pop(next(iter(interests)))
+        return haves
+
+    def link_closed(self, link: Link) -> None:
+        """Forget what a link was interested in."""
+        self._interests.pop(link, None)
+
+    def grew(self, root: Root, chunks: list[int]) -> None:
+        """Tell those who asked that more of a content is held here now."""
+        for first in range(0, len(chunks), MAX_UPDATE_CHUNKS):
+            self._tell(HaveUpdate(root=root, chunks=chunks[first : first + MAX_UPDATE_CHUNKS]))
+
+    def _tell(self, update: HaveUpdate) -> None:
+        for link, interests in self._interests.items():
+            if update.root in interests:
+                link.send(update)
+
+    def views(self, name_of: Callable[[PeerId], str]) -> list[TransferView]:
+        """Return what goes out at present, one row a peer."""
+        now = time.monotonic()
+        with self._lock:
+            active = [
+                (peer, record) for peer, record in self._sent.items() if now - record.last_at < ACTIVE_SECONDS
+            ]
+        return [_upload_view(peer, name_of(peer), record, now) for peer, record in active]
+
+
+def _haves(root: Root, bits: Bitfield) -> list[Have]:
+    if bits.is_complete:
+        return [Have(root=root, complete=True)]
+    return [Have(root=root, first=first, bits=part) for first, part in bits.slices()]
+
+
+def _upload_view(peer: PeerId, name: str, record: Sent, now: float) -> TransferView:
+    seconds = max(now - record.started_at, 0.001)
+    rate = record.bytes / seconds
+    return TransferView(
+        transfer_id=f"up-{peer[:8]}",
+        direction="up",
+        name=f"to {name}",
+        kind="file",
+        root=record.root.hex() if record.root else "",
+        state="running",
+        bytes=record.bytes,
+        total=record.bytes,
+        rate=rate,
+        eta=None,
+        seconds=seconds,
+        files=0,
+        done_files=0,
+        path="",
+        sources=[SourceView(peer_id=peer, name=name, bytes=record.bytes, rate=rate)],
+    )
