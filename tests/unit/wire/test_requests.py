@@ -171,4 +171,4 @@ def test_searches_are_fewer_than_other_requests() -> None:
 
     assert burst == [True] * r.SEARCH_BURST + [False] * 3
     assert requests.take(BrowseRequest(request=99), now=100)
-    assert [search(n, now=100 + 1 / r.SEARCHES_PER_SECOND) for n in (100, 101)] == [True, False]
+    assert [search(n, now=100 + 1.5 / r.SEARCHES_PER_SECOND) for n in (100, 101)] == [True, False]
