@@ -15,18 +15,14 @@ from peerterm.wire.messages import (
     Entry,
     FindAnswer,
     FindRequest,
-    Gossip,
     Have,
-    HaveUpdate,
     InterestAnswer,
     InterestRequest,
     LocateAnswer,
     LocateRequest,
-    Message,
     Request,
     SearchAnswer,
     SearchRequest,
-    Status,
 )
 
 if TYPE_CHECKING:
@@ -47,34 +43,11 @@ ENTRY_BYTES = 160
 
 
 class Answering:
-    """What every link does with what its peer says. Holds no state of its own."""
+    """What every link answers. Holds no state of its own."""
 
-    def __init__(
-        self,
-        catalog: CatalogReader,
-        uploads: Uploads,
-        *,
-        on_status: Callable[[Link, Status], None],
-        on_gossip: Callable[[Link, Gossip], None],
-        on_have_update: Callable[[Link, HaveUpdate], None],
-    ) -> None:
+    def __init__(self, catalog: CatalogReader, uploads: Uploads) -> None:
         self._catalog = catalog
         self._uploads = uploads
-        self._on_status = on_status
-        self._on_gossip = on_gossip
-        self._on_have_update = on_have_update
-
-    def received(self, link: Link, message: Message) -> None:
-        """See ``net.link.Handler``."""
-        match message:
-            case Status():
-                self._on_status(link, message)
-            case Gossip():
-                self._on_gossip(link, message)
-            case HaveUpdate():
-                self._on_have_update(link, message)
-            case _:  # a message of a later version that this one understands too little of to act on
-                pass
 
     async def answer(self, link: Link, request: Request) -> AsyncGenerator[Answer, None]:
         """See ``net.link.Handler``."""

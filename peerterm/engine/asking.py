@@ -10,10 +10,10 @@ from peerterm.errors import PeerError
 from peerterm.wire.messages import MAX_ROOTS, InterestAnswer, InterestRequest
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable
 
     from peerterm.core.ids import Root
+    from peerterm.engine.tasks import Tasks
     from peerterm.net.link import Link
     from peerterm.wire.messages import Have
 
@@ -25,23 +25,18 @@ ANSWER_SECONDS = 15.0
 class Asking:
     """Puts questions to peers in the order they arise; the answers go to ``on_answer``."""
 
-    def __init__(self, group: asyncio.TaskGroup, on_answer: Callable[[Link, list[Root], list[Have]], None]) -> None:
-        self._group = group
+    def __init__(self, tasks: Tasks, on_answer: Callable[[Link, list[Root], list[Have]], None]) -> None:
+        self._tasks = tasks
         self._on_answer = on_answer
         self._questions: dict[Link, dict[Root, None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, link: Link, roots: Iterable[Root]) -> None:
         """Ask one peer about contents; returns at once."""
-        is_idle = link not in self._questions
-        questions = self._questions.setdefault(link, {})
-        questions.update(dict.fromkeys(roots))
-        if is_idle and questions:
-            task = self._group.create_task(self._work_off(link))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif is_idle:
-            del self._questions[link]
+        if link in self._questions:
+            self._questions[link].update(dict.fromkeys(roots))
+        elif questions := dict.fromkeys(roots):
+            self._questions[link] = questions
+            self._tasks.start(self._work_off(link))
 
     async def _work_off(self, link: Link) -> None:
         questions = self._questions[link]
@@ -61,8 +56,3 @@ class Asking:
             log.info("no answer peer=%s reason=%r", link.peer_id[:8], error.message)
         finally:
             del self._questions[link]
-
-    def close(self) -> None:
-        """Drop every question that is open."""
-        for task in self._tasks:
-            task.cancel()

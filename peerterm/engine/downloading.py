@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from peerterm.api.events import TransferChanged
 from peerterm.core.ids import TransferId
 from peerterm.engine.references import HashReference, parse_reference
+from peerterm.engine.tasks import Tasks
 from peerterm.engine.transfer import Order, Surroundings, Transfer
 from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, PeertermError
 from peerterm.store.transfers import TransferRecord
@@ -61,17 +62,16 @@ class Downloads:
         self._links = links
         self._around = Surroundings(lanes, uploads, links, name_of, bus.publish, self._changed)
         self._transfers: dict[TransferId, Transfer] = {}
-        self._tasks: dict[TransferId, asyncio.Task[None]] = {}
+        self._runs: dict[TransferId, asyncio.Task[None]] = {}
         self._shown: dict[TransferId, TransferView] = {}
-        self._group: asyncio.TaskGroup | None = None
+        self._tasks = Tasks()
 
     async def run(self) -> None:
         """Start again what was unfinished when the engine last ended, then serve until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
+        async with self._tasks:
             for record in await self._store.all(MAX_FINISHED):
                 if record.direction == "down" and record.ended_at is None:
-                    group.create_task(self._start_again(record))
+                    self._tasks.start(self._start_again(record))
             await asyncio.Event().wait()
 
     async def get(self, reference: str, directory: str = "") -> TransferView:
@@ -99,11 +99,11 @@ class Downloads:
         )
 
     async def _start(self, order: Order) -> TransferView:
-        assert self._group, "the service runs"
         transfer = Transfer(order, self._around)
         self._transfers[order.transfer_id] = transfer
         await self._save(transfer)
-        self._tasks[order.transfer_id] = self._group.create_task(self._run(transfer), name=f"get {transfer.name}")
+        if run := self._tasks.start(self._run(transfer), name=f"get {transfer.name}"):
+            self._runs[order.transfer_id] = run
         return transfer.view()
 
     async def _run(self, transfer: Transfer) -> None:
@@ -111,7 +111,7 @@ class Downloads:
         try:
             await transfer.run()
         finally:
-            del self._tasks[transfer_id]
+            del self._runs[transfer_id]
             self._changed(transfer)
             over = [key for key, each in self._transfers.items() if each.is_over]
             for key in over[:-MAX_FINISHED]:
@@ -139,7 +139,7 @@ class Downloads:
         if len(found) > 1:
             raise AmbiguousReference(f"{reference!r} fits {len(found)} transfers", "use more of the id")
         transfer = found[0]
-        if task := self._tasks.get(transfer.order.transfer_id):
+        if task := self._runs.get(transfer.order.transfer_id):
             transfer.keeps_part = not delete
             task.cancel()
             await asyncio.wait([task])

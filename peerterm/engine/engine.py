@@ -25,12 +25,11 @@ from peerterm.engine.peers import Peers
 from peerterm.engine.references import link_to_peer
 from peerterm.engine.searching import Searching
 from peerterm.engine.sharing import Sharing
+from peerterm.engine.tasks import Tasks
 from peerterm.engine.uploading import Uploads
 from peerterm.errors import PeertermError
 from peerterm.net.identity import Identity, tag
-from peerterm.net.interfaces import list_addresses, listen_hosts
 from peerterm.net.lane_server import LaneServer
-from peerterm.net.listener import Listener
 from peerterm.net.tls import TlsContexts
 from peerterm.store.catalog import CatalogReader
 from peerterm.store.database import Database
@@ -55,9 +54,9 @@ if TYPE_CHECKING:
     )
     from peerterm.config import Settings
     from peerterm.core.ids import PeerId
-    from peerterm.net.interfaces import LocalAddress
     from peerterm.net.link import Link
     from peerterm.paths import Paths
+    from peerterm.store.catalog import Totals
     from peerterm.wire.messages import HaveUpdate
 
 log = logging.getLogger("peerterm.engine")
@@ -79,25 +78,27 @@ class Engine:
         self._started_at = time.time()
         self._stop = asyncio.Event()
         self._stack = AsyncExitStack()
+        self._tasks = Tasks()
 
     async def __aenter__(self) -> Self:
         try:
             await self._build()
-            self._services = asyncio.create_task(self._run_services())
-            await self._share_at_start()
+            await self._linking.listen()
         except BaseException:
             await self._stack.aclose()
             raise
+        self._services = asyncio.create_task(self._run_services())
         self._state = "ready"
+        await self._share_at_start()
         return self
 
     async def _build(self) -> None:
         """Create every service and what it stands on; nothing is said on the network yet."""
-        settings, paths, stack = self._settings, self._paths, self._stack
+        settings, paths = self._settings, self._paths
         self._identity = await asyncio.to_thread(Identity.load_or_create, paths.key)
         contexts = await asyncio.to_thread(TlsContexts.for_identity, self._identity)
         database = await Database.open(paths.database)
-        stack.push_async_callback(database.close)
+        self._stack.push_async_callback(database.close)
         self._bus = Bus(self._snapshot)
         self._catalog = CatalogReader(database)
         self._peers = Peers(self._bus)
@@ -105,68 +106,52 @@ class Engine:
         self._sharing = Sharing(ShareStore(database), settings.files, self._bus, self._catalog_changed)
         await self._sharing.load()
         self._searching = Searching(self._peers, self._catalog, self._identity.peer_id, settings.node.name)
-        lanes = LanePool(contexts, self._peers.address_of)
-        stack.push_async_callback(lanes.close)
-        self._lanes = lanes
+        self._build_network(contexts, PeerStore(database), await self._catalog.totals())
         self._downloads = Downloads(
             self._searching,
             TransferStore(database),
             settings.files.download_dir,
             self._bus,
-            lanes=lanes,
+            lanes=self._lanes,
             uploads=self._uploads,
             links=self._peers.links,
             name_of=self._peers.name_of,
         )
-        self._linking = Linking(
-            settings.node,
-            identity=self._identity,
-            contexts=contexts,
-            store=PeerStore(database),
-            peers=self._peers,
-            bus=self._bus,
-            offer=await self._catalog.totals(),
-        )
-        self._lane_server = LaneServer(
-            contexts.server, self._uploads, allow=lambda _: True, on_sent=self._uploads.sent
-        )
-        stack.push_async_callback(self._lane_server.close)
-        self._listener = Listener(contexts, on_link=self._linking.accepted, on_lane=self._lane_arrived)
-        stack.push_async_callback(self._listener.close)
-        self._answering = Answering(
-            self._catalog,
-            self._uploads,
-            on_status=self._linking.status_changed,
-            on_gossip=self._linking.gossiped,
-            on_have_update=self._have_update,
-        )
         self._peers.on_linked = self._downloads.link_opened
         self._peers.on_offline = self._peer_offline
-        await self._listener.listen(
-            listen_hosts(self._list_addresses(), restricted=bool(settings.node.interfaces)),
-            settings.node.port or None,
-        )
         if database.was_rebuilt:
             text = f"the database of {paths.home} was damaged; it was set aside and a new one begun: share again"
             self._bus.publish(Notice(level="error", text=text))
             log.error("%s", text)
 
-    def _list_addresses(self) -> tuple[LocalAddress, ...]:
-        return list_addresses(self._settings.node.interfaces)
+    def _build_network(self, contexts: TlsContexts, store: PeerStore, offer: Totals) -> None:
+        self._lanes = LanePool(contexts, self._peers.address_of)
+        self._lane_server = LaneServer(
+            contexts.server, self._uploads, allow=lambda _: True, on_sent=self._uploads.sent
+        )
+        self._linking = Linking(
+            self._settings.node,
+            identity=self._identity,
+            contexts=contexts,
+            store=store,
+            peers=self._peers,
+            bus=self._bus,
+            offer=offer,
+            answering=Answering(self._catalog, self._uploads),
+            on_have_update=self._have_update,
+            on_lane=self._lane_arrived,
+        )
+        for close in (self._lanes.close, self._lane_server.close, self._linking.close):
+            self._stack.push_async_callback(close)
 
     async def _run_services(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            services = [
-                group.create_task(self._sharing.run()),
-                group.create_task(self._downloads.run()),
-                group.create_task(self._linking.run(self._answering, self._listener, self._list_addresses)),
-            ]
+        async with self._tasks:
+            for run in (self._sharing.run, self._downloads.run, self._linking.run):
+                self._tasks.start(run())
             await self._stop.wait()
             self._state = "stopping"
             await self._linking.say_goodbye()
-            for service in services:
-                service.cancel()
+            self._tasks.cancel()
 
     async def _share_at_start(self) -> None:
         for path in self._settings.files.share:
@@ -199,7 +184,7 @@ class Engine:
 
     def _catalog_changed(self) -> None:
         self._uploads.forget()
-        self._group.create_task(self._announce())
+        self._tasks.start(self._announce())
 
     async def _announce(self) -> None:
         self._linking.offer = await self._catalog.totals()
@@ -213,7 +198,7 @@ class Engine:
 
     def _peer_offline(self, peer: PeerId) -> None:
         self._downloads.peer_offline(peer)
-        self._group.create_task(self._lanes.close_peer(peer))
+        self._tasks.start(self._lanes.close_peer(peer))
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
@@ -228,7 +213,7 @@ class Engine:
             state=self._state,
             peer_id=self._identity.peer_id,
             name=self._settings.node.name,
-            port=self._listener.port,
+            port=self._linking.port,
             version=__version__,
             profile=str(self._paths.home),
             interfaces=list(self._settings.node.interfaces),
@@ -254,8 +239,8 @@ class Engine:
 
     async def identity(self) -> IdentityView:
         """See ``EngineApi``."""
-        peer_id, port = self._identity.peer_id, self._listener.port
-        hosts = [address.host for address in self._list_addresses()]
+        peer_id, port = self._identity.peer_id, self._linking.port
+        hosts = [address.host for address in self._linking.addresses()]
         addresses = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
         return IdentityView(
             peer_id=peer_id,

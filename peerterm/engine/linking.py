@@ -18,25 +18,38 @@ from peerterm.core import presence as core
 from peerterm.core.ids import PeerId
 from peerterm.core.names import check_display_name
 from peerterm.core.presence import Presence
+from peerterm.engine.tasks import Tasks
 from peerterm.errors import InvalidName, PeerError, PeerUnavailable, ProtocolViolation
 from peerterm.net.beacons import Beacons
 from peerterm.net.dialer import dial_link
-from peerterm.net.interfaces import LocalAddress, listen_hosts, reaches
+from peerterm.net.interfaces import LocalAddress, list_addresses, listen_hosts, reaches
 from peerterm.net.link import Link
-from peerterm.net.listener import DEFAULT_PORT
+from peerterm.net.listener import DEFAULT_PORT, Listener
 from peerterm.wire.beacon import encode_beacon
-from peerterm.wire.messages import MAX_GOSSIP, PROTOCOL_VERSION, Gossip, Hello, PeerAddress, Status
+from peerterm.wire.messages import (
+    MAX_GOSSIP,
+    PROTOCOL_VERSION,
+    Answer,
+    Gossip,
+    HaveUpdate,
+    Hello,
+    Message,
+    PeerAddress,
+    Request,
+    Status,
+)
 from peerterm.wire.session import CloseCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from peerterm.config import NodeSettings
+    from peerterm.engine.answering import Answering
     from peerterm.engine.bus import Bus
     from peerterm.engine.peers import Peers
     from peerterm.net.identity import Identity
-    from peerterm.net.link import Connected, Handler
-    from peerterm.net.listener import Listener
+    from peerterm.net.link import Connected
+    from peerterm.net.listener import OnLane
     from peerterm.net.tls import TlsContexts
     from peerterm.store.catalog import Totals
     from peerterm.store.peers import PeerStore
@@ -67,6 +80,9 @@ class Linking:
         peers: Peers,
         bus: Bus,
         offer: Totals,
+        answering: Answering,
+        on_have_update: Callable[[Link, HaveUpdate], None],
+        on_lane: OnLane,
     ) -> None:
         self.offer = offer
         self._settings = settings
@@ -81,18 +97,41 @@ class Linking:
         self._counter = 0
         self._hurry = asyncio.Event()
         self._carried: set[Link] = set()
+        self._answering = answering
+        self._on_have_update = on_have_update
+        self._listener = Listener(contexts, on_link=self._accepted, on_lane=on_lane)
+        self._tasks = Tasks()
+        self._is_running = asyncio.Event()
 
-    async def run(
-        self, handler: Handler, listener: Listener, list_addresses: Callable[[], tuple[LocalAddress, ...]]
-    ) -> None:
+    @property
+    def port(self) -> int:
+        """The TCP port listened on."""
+        return self._listener.port
+
+    def addresses(self) -> tuple[LocalAddress, ...]:
+        """Return the addresses of the interfaces in use, as they are now."""
+        return list_addresses(self._settings.interfaces)
+
+    async def listen(self) -> None:
+        """Take the port. Links wait for ``run``.
+
+        Raises:
+            PortTaken: The port that was asked for is used by somebody else.
+            ConfigError: There is no such interface.
+        """
+        await self._listener.listen(self._hosts(self.addresses()), self._settings.port or None)
+
+    async def close(self) -> None:
+        """Stop to listen."""
+        await self._listener.close()
+
+    async def run(self) -> None:
         """Find peers and keep links to them until cancelled.
 
         Cancel: links end without a word; call ``say_goodbye`` first.
         """
-        self._handler = handler
-        self._listener = listener
         beacons = Beacons(
-            list_addresses,
+            self.addresses,
             port=DEFAULT_PORT,
             on_beacon=self._heard,
             make_beacon=self._beacon,
@@ -100,8 +139,8 @@ class Linking:
             on_addresses_changed=self._addresses_changed,
             on_resumed=self._resumed,
         )
-        async with asyncio.TaskGroup() as group:
-            self._group = group
+        async with self._tasks:
+            self._is_running.set()
             now = time.monotonic()
             for known in await self._store.all():
                 self._peers.remembered(known)
@@ -109,11 +148,12 @@ class Linking:
                     self._perform(self._presence.learned(known.peer_id, host, port, now, "remembered"))
             for host, port in map(split_address, self._settings.peers):
                 self._perform(self._presence.learned(None, host, port, now, "manual"))
-            group.create_task(self._keep_time())
+            self._tasks.start(self._keep_time())
             await beacons.run()
 
     async def say_goodbye(self) -> None:
-        """Close every link with a word, for a clean stop."""
+        """Close every link with a word, for a clean stop; no new one opens."""
+        self._tasks.close()
         closing = [asyncio.create_task(link.close(CloseCode.BYE)) for link in self._carried]
         if closing:
             await asyncio.wait(closing, timeout=GOODBYE_SECONDS)
@@ -131,15 +171,17 @@ class Linking:
         self._perform(self._presence.heard(beacon, host, time.monotonic()))
 
     def _resumed(self) -> None:
-        for link in self._peers.links():
-            link.ping()
+        self._peers.ping()
         self._perform(self._presence.network_changed(time.monotonic()))
 
     def _addresses_changed(self, addresses: tuple[LocalAddress, ...]) -> None:
         is_first, self._addresses = not self._addresses, addresses
-        self._group.create_task(self._listener.rebind(listen_hosts(addresses, restricted=self._is_restricted)))
+        self._tasks.start(self._listener.rebind(self._hosts(addresses)))
         if not is_first:
             self._resumed()
+
+    def _hosts(self, addresses: tuple[LocalAddress, ...]) -> tuple[str, ...]:
+        return listen_hosts(addresses, restricted=self._is_restricted)
 
     @property
     def _is_restricted(self) -> bool:
@@ -155,16 +197,32 @@ class Linking:
             except TimeoutError:
                 self._perform(self._presence.tick(time.monotonic()))
 
-    def gossiped(self, link: Link, gossip: Gossip) -> None:
-        """Take addresses from a peer."""
+    # What peers say
+
+    def answer(self, link: Link, request: Request) -> AsyncGenerator[Answer, None]:
+        """See ``net.link.Handler``."""
+        return self._answering.answer(link, request)
+
+    def received(self, link: Link, message: Message) -> None:
+        """See ``net.link.Handler``."""
+        match message:
+            case Status():
+                self._status_changed(link, message)
+            case Gossip():
+                self._gossiped(link, message)
+            case HaveUpdate():
+                self._on_have_update(link, message)
+            case _:
+                raise ProtocolViolation(f"{type(message).__name__} is not said on an open link")
+
+    def _gossiped(self, link: Link, gossip: Gossip) -> None:
         for peer in gossip.peers:
             effects = self._presence.learned(
                 PeerId(peer.peer.hex()), peer.host, peer.port, time.monotonic(), "gossip", via=link.host
             )
             self._perform(effects)
 
-    def status_changed(self, link: Link, status: Status) -> None:
-        """Take what a peer says of itself."""
+    def _status_changed(self, link: Link, status: Status) -> None:
         check_peer_name(status.name)
         self._peers.offers(link.peer_id, status)
         self._perform(self._presence.renamed(link.peer_id, status.name))
@@ -176,9 +234,9 @@ class Linking:
         for effect in effects:
             match effect:
                 case core.Dial():
-                    self._group.create_task(self._dial(effect))
+                    self._tasks.start(self._dial(effect))
                 case core.CheckLink(peer_id=peer):
-                    self._peers.link(peer).ping()
+                    self._peers.ping(peer)
                 case core.PeerOnline(peer_id=peer):
                     self._peers.joined(peer)
                 case core.PeerOffline(peer_id=peer, reason=reason):
@@ -213,14 +271,15 @@ class Linking:
             connected.writer.transport.abort()
             self._hurry.set()
 
-    async def accepted(self, connected: Connected) -> None:
+    async def _accepted(self, connected: Connected) -> None:
         """Carry a link that a peer dialled, until it ends."""
+        await self._is_running.wait()
         await self._carry(connected, None)
 
     async def _carry(self, connected: Connected, dial: core.Dial | None) -> None:
         link = Link(connected, self._hello())
         self._carried.add(link)
-        running = asyncio.create_task(link.run(self._handler))
+        running = asyncio.create_task(link.run(self))
         try:
             is_counted = await self._open(link, dial)
             closed = await running
@@ -257,14 +316,12 @@ class Linking:
             self._perform(effects)
             await link.close(REFUSALS[refusal.reason])
             return False
-        if any(isinstance(effect, core.ReplaceLink) for effect in effects):
-            older = self._peers.link(link.peer_id)
-            self._group.create_task(older.close(CloseCode.DUPLICATE))
-        self._peers.linked(link, hello)
+        if older := self._peers.linked(link, hello):
+            self._tasks.start(older.close(CloseCode.DUPLICATE))
         self._perform(effects)
         self._peers.on_linked(link)
         self._introduce(link)
-        self._group.create_task(self._store.remember(link.peer_id, hello.name, host, port, time.time()))
+        self._tasks.start(self._store.remember(link.peer_id, hello.name, host, port, time.time()))
         return True
 
     def _introduce(self, link: Link) -> None:

@@ -158,8 +158,15 @@ class Peers:
             last_seen=known.last_seen,
         )
 
-    def linked(self, link: Link, hello: Hello) -> None:
-        """Use a link from now on; returns before anything is published."""
+    def ping(self, peer: PeerId | None = None) -> None:
+        """Find out soon whether a peer that is online still lives; all of them when none is named."""
+        for link in self.links():
+            if peer in (None, link.peer_id):
+                link.ping()
+
+    def linked(self, link: Link, hello: Hello) -> Link | None:
+        """Use a link from now on; returns the one it replaces, before anything is published."""
+        older = self._links.get(link.peer_id)
         self._links[link.peer_id] = link
         self._views[link.peer_id] = PeerView(
             peer_id=link.peer_id,
@@ -172,6 +179,7 @@ class Peers:
             version=hello.version,
             last_seen=time.time(),
         )
+        return older
 
     def joined(self, peer: PeerId) -> None:
         """Say that a peer is online."""

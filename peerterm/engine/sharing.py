@@ -14,6 +14,7 @@ from peerterm.api.events import ShareChanged, ShareRemoved
 from peerterm.api.views import ShareView
 from peerterm.core.ids import ShareId
 from peerterm.core.names import check_name, numbered
+from peerterm.engine.tasks import Tasks
 from peerterm.errors import AmbiguousReference, InvalidName, InvalidPath, NotFound, NotSupported, PeertermError
 from peerterm.store.ignore import IgnoreRules
 from peerterm.store.scanner import Scan, ScanCancelled
@@ -47,7 +48,7 @@ class Sharing:
         self._tasks: dict[ShareId, asyncio.Task[None]] = {}
         self._again: set[ShareId] = set()
         self._turn = asyncio.Semaphore(1)
-        self._group: asyncio.TaskGroup | None = None
+        self._service = Tasks()
 
     async def run(self) -> None:
         """Rescan what is shared, then serve until cancelled.
@@ -55,8 +56,7 @@ class Sharing:
         Cancel: running scans are stopped; what they found so far is forgotten.
         """
         try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
+            async with self._service:
                 for share_id in list(self._views):
                     self._start_scan(share_id)
                 await asyncio.Event().wait()
@@ -160,12 +160,10 @@ class Sharing:
         if share_id in self._tasks:
             self._again.add(share_id)
             return
-        if self._group is None:
-            return
         self._set(share_id, state="indexing", error="", done_files=0, done_bytes=0, eta=None)
-        task = self._group.create_task(self._scan(share_id), name=f"scan {share_id}")
-        self._tasks[share_id] = task
-        task.add_done_callback(lambda _: self._scan_ended(share_id))
+        if task := self._service.start(self._scan(share_id), name=f"scan {share_id}"):
+            self._tasks[share_id] = task
+            task.add_done_callback(lambda _: self._scan_ended(share_id))
 
     def _scan_ended(self, share_id: ShareId) -> None:
         self._tasks.pop(share_id, None)

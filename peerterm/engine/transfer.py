@@ -22,6 +22,7 @@ from peerterm.engine.asking import Asking
 from peerterm.engine.holding import FileHolding, ListingHolding
 from peerterm.engine.landing import Landing
 from peerterm.engine.plan import MAX_LISTING_BYTES, Place, Plan, WantedFile
+from peerterm.engine.tasks import Tasks
 from peerterm.errors import IntegrityError, PeertermError
 from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
 from peerterm.store.destination import Destination
@@ -139,18 +140,17 @@ class Transfer:
             Destination.open, order.directory, order.entry.path[-1], order.entry.kind
         )
         try:
-            async with asyncio.TaskGroup() as group:
-                self._asking = Asking(group, self._haves_came)
+            async with Tasks() as tasks:
+                self._asking = Asking(tasks, self._haves_came)
                 self._landing = Landing(destination, self._landed, self._fail, sha256=order.sha256)
-                workers = [group.create_task(self._landing.run()), group.create_task(self._keep_time())]
+                tasks.start(self._landing.run())
+                tasks.start(self._keep_time())
                 self._start()
                 try:
                     await asyncio.wait([self._finished])
                 finally:
                     self.is_running = False
-                    self._asking.close()
-                    for worker in workers:
-                        worker.cancel()
+                    tasks.cancel()
             self._finished.result()
             self.state = "verifying"
             await self._landing.make_folders(self._plan.folders)

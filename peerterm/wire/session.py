@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HELLO_SECONDS = 5.0
-PING_SECONDS = 5.0
+PING_SECONDS = 4.0
 """Silence after which the peer is asked whether it lives."""
-PONG_SECONDS = 7.0
+PONG_SECONDS = 5.0
 """Silence after that question which ends the link."""
 FRAME_SECONDS = 30.0
 """Longest time from the first to the last byte of a frame."""

@@ -255,29 +255,29 @@ def test_sending_what_the_session_owns_is_our_bug() -> None:
 
 
 def test_silent_peer_is_asked_then_given_up() -> None:
-    """After 5 s of silence a Ping goes out; 7 s later the link is dead."""
+    """After 4 s of silence a Ping goes out; 5 s later the link is dead."""
     session = opened(now=100)
 
-    assert session.deadline() == 105
-    assert session.tick(104.9) == []
+    assert session.deadline() == 104
+    assert session.tick(103.9) == []
     assert sent(session) == []
-    assert session.tick(105) == []
+    assert session.tick(104) == []
     assert sent(session) == [Ping(nonce=1)]
-    assert session.deadline() == 112
-    [closed] = session.tick(112)
+    assert session.deadline() == 109
+    [closed] = session.tick(109)
     assert isinstance(closed, Closed)
     assert closed.code == CloseCode.TIMEOUT
 
 
 def test_answered_ping_measures_and_renews() -> None:
-    """A Pong gives the round trip and 5 more seconds of trust."""
+    """A Pong gives the round trip and 4 more seconds of trust."""
     session = opened(now=100)
     session.tick(105)
 
     session.receive(encode(Pong(nonce=1)), 105.25)
 
     assert session.rtt == 0.25
-    assert session.deadline() == 110.25
+    assert session.deadline() == 109.25
 
 
 def test_any_byte_is_a_sign_of_life() -> None:
@@ -310,7 +310,7 @@ def test_ping_on_demand_shortens_the_wait_once() -> None:
     session.ping(104)
 
     assert sent(session) == [Ping(nonce=1)]
-    assert session.deadline() == 108
+    assert session.deadline() == 106
 
 
 def test_hello_has_a_deadline() -> None:
