@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from peerterm.api.events import TransferChanged
 from peerterm.core.ids import TransferId
+from peerterm.engine.order import Order, Surroundings
 from peerterm.engine.references import HashReference, parse_reference
 from peerterm.engine.tasks import Tasks
-from peerterm.engine.transfer import Order, Surroundings, Transfer
+from peerterm.engine.transfer import Transfer
 from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, PeertermError
 from peerterm.store.transfers import TransferRecord
 
@@ -102,7 +103,7 @@ class Downloads:
         transfer = Transfer(order, self._around)
         self._transfers[order.transfer_id] = transfer
         await self._save(transfer)
-        if run := self._tasks.start(self._run(transfer), name=f"get {transfer.name}"):
+        if run := self._tasks.start(self._run(transfer), name=f"get {transfer.order.name}"):
             self._runs[order.transfer_id] = run
         return transfer.view()
 
@@ -152,21 +153,18 @@ class Downloads:
 
     def link_opened(self, link: Link) -> None:
         """Ask a new peer for what is being fetched."""
-        for transfer in self._running():
+        for transfer in self._transfers.values():
             transfer.peer_online(link)
 
     def peer_offline(self, peer: PeerId) -> None:
         """Stop to count on a peer."""
-        for transfer in self._running():
+        for transfer in self._transfers.values():
             transfer.peer_offline(peer)
 
     def have_update(self, link: Link, update: HaveUpdate) -> None:
         """Hand a peer's news to the transfers."""
-        for transfer in self._running():
+        for transfer in self._transfers.values():
             transfer.have_update(link, update)
-
-    def _running(self) -> list[Transfer]:
-        return [transfer for transfer in self._transfers.values() if transfer.is_running]
 
     def _changed(self, transfer: Transfer) -> None:
         """Publish a transfer if it looks different from when it was last published."""

@@ -187,7 +187,7 @@ class Engine:
         self._tasks.start(self._announce())
 
     async def _announce(self) -> None:
-        self._linking.offer = await self._catalog.totals()
+        self._linking.me.offer = await self._catalog.totals()
         self._linking.announce()
 
     def _lane_arrived(self, sock: socket.socket, address: tuple[str, int], release: Callable[[], None]) -> None:
@@ -213,7 +213,7 @@ class Engine:
             state=self._state,
             peer_id=self._identity.peer_id,
             name=self._settings.node.name,
-            port=self._linking.port,
+            port=self._linking.me.port,
             version=__version__,
             profile=str(self._paths.home),
             interfaces=list(self._settings.node.interfaces),
@@ -239,7 +239,7 @@ class Engine:
 
     async def identity(self) -> IdentityView:
         """See ``EngineApi``."""
-        peer_id, port = self._identity.peer_id, self._linking.port
+        peer_id, port = self._identity.peer_id, self._linking.me.port
         hosts = [address.host for address in self._linking.addresses()]
         addresses = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
         return IdentityView(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peerterm.core.pieces import Piece, PieceKind, PieceRefused, Refusal
+from peerterm.core.pieces import Piece, PieceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class FileHolding:
         """See ``core.pieces.PieceSink``."""
         self._part.write_chunk(index, data)
 
-    def read_piece(self, piece: Piece) -> bytes:
+    def read_piece(self, piece: Piece) -> bytes | None:
         """See ``HeldContent``."""
         return _read(self._content, piece, self._part.read_chunk)
 
@@ -54,7 +54,7 @@ class ListingHolding:
         """See ``core.pieces.PieceSink``."""
         self._chunks[index] = bytes(data)
 
-    def read_piece(self, piece: Piece) -> bytes:
+    def read_piece(self, piece: Piece) -> bytes | None:
         """See ``HeldContent``."""
         return _read(self._content, piece, self._chunks.__getitem__)
 
@@ -63,13 +63,12 @@ class ListingHolding:
         return b"".join(self._chunks[index] for index in sorted(self._chunks))
 
 
-def _read(content: Content, piece: Piece, read_chunk: Callable[[int], bytes]) -> bytes:
-    """Give one piece of a content that is only partly here."""
+def _read(content: Content, piece: Piece, read_chunk: Callable[[int], bytes]) -> bytes | None:
     match piece.kind:
-        case PieceKind.HEAD if content.head:
-            return content.head.encode()
-        case PieceKind.PAGE if piece.index in content.pages:
-            return content.pages[piece.index]
-        case PieceKind.CHUNK if content.held and piece.index < content.held.size and content.held.has(piece.index):
-            return read_chunk(piece.index)
-    raise PieceRefused(Refusal.NOT_HELD)
+        case PieceKind.HEAD:
+            return content.head.encode() if content.head else None
+        case PieceKind.PAGE:
+            return content.pages.get(piece.index)
+        case PieceKind.CHUNK:
+            is_held = content.held and piece.index < content.held.size and content.held.has(piece.index)
+            return read_chunk(piece.index) if is_held else None

@@ -7,34 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from peerterm import __version__
 from peerterm.api.events import Notice
 from peerterm.core import presence as core
 from peerterm.core.ids import PeerId
-from peerterm.core.names import check_display_name
 from peerterm.core.presence import Presence
+from peerterm.engine.introducing import Introduction, check_peer_name, gossip_about
 from peerterm.engine.tasks import Tasks
-from peerterm.errors import InvalidName, PeerError, PeerUnavailable, ProtocolViolation
+from peerterm.errors import PeerError, PeerUnavailable, ProtocolViolation
 from peerterm.net.beacons import Beacons
 from peerterm.net.dialer import dial_link
 from peerterm.net.interfaces import LocalAddress, list_addresses, listen_hosts, reaches
 from peerterm.net.link import Link
 from peerterm.net.listener import DEFAULT_PORT, Listener
-from peerterm.wire.beacon import encode_beacon
 from peerterm.wire.messages import (
-    MAX_GOSSIP,
-    PROTOCOL_VERSION,
     Answer,
     Gossip,
     HaveUpdate,
-    Hello,
     Message,
-    PeerAddress,
     Request,
     Status,
 )
@@ -67,7 +60,7 @@ class Linking:
     """Keeps a link to every peer of the network.
 
     Attributes:
-        offer: What our HELLO says we offer; ``announce`` tells those who are linked already.
+        me: What peers are told of this engine.
     """
 
     def __init__(
@@ -84,17 +77,14 @@ class Linking:
         on_have_update: Callable[[Link, HaveUpdate], None],
         on_lane: OnLane,
     ) -> None:
-        self.offer = offer
         self._settings = settings
-        self._identity = identity
         self._contexts = contexts
         self._store = store
         self._peers = peers
         self._bus = bus
-        self._instance = secrets.token_bytes(8)
-        self._presence = Presence(identity.peer_id, self._instance, Random())  # noqa: S311 - spreads retries
+        self.me = Introduction(identity.peer_id, settings.name, offer)
+        self._presence = Presence(identity.peer_id, self.me.instance, Random())  # noqa: S311 - spreads retries
         self._addresses: tuple[LocalAddress, ...] = ()
-        self._counter = 0
         self._hurry = asyncio.Event()
         self._carried: set[Link] = set()
         self._answering = answering
@@ -102,11 +92,6 @@ class Linking:
         self._listener = Listener(contexts, on_link=self._accepted, on_lane=on_lane)
         self._tasks = Tasks()
         self._is_running = asyncio.Event()
-
-    @property
-    def port(self) -> int:
-        """The TCP port listened on."""
-        return self._listener.port
 
     def addresses(self) -> tuple[LocalAddress, ...]:
         """Return the addresses of the interfaces in use, as they are now."""
@@ -119,7 +104,7 @@ class Linking:
             PortTaken: The port that was asked for is used by somebody else.
             ConfigError: There is no such interface.
         """
-        await self._listener.listen(self._hosts(self.addresses()), self._settings.port or None)
+        self.me.port = await self._listener.listen(self._hosts(self.addresses()), self._settings.port or None)
 
     async def close(self) -> None:
         """Stop to listen."""
@@ -134,7 +119,7 @@ class Linking:
             self.addresses,
             port=DEFAULT_PORT,
             on_beacon=self._heard,
-            make_beacon=self._beacon,
+            make_beacon=self.me.beacon,
             rng=Random(),  # noqa: S311 - spreads the schedule
             on_addresses_changed=self._addresses_changed,
             on_resumed=self._resumed,
@@ -160,8 +145,7 @@ class Linking:
 
     def announce(self) -> None:
         """Tell every peer what is offered now."""
-        offer = self.offer
-        status = Status(name=self._settings.name, shares=offer.shares, size=offer.size, seq=offer.seq)
+        status = self.me.status()
         for link in self._peers.links():
             link.send(status)
 
@@ -277,7 +261,7 @@ class Linking:
         await self._carry(connected, None)
 
     async def _carry(self, connected: Connected, dial: core.Dial | None) -> None:
-        link = Link(connected, self._hello())
+        link = Link(connected, self.me.hello())
         self._carried.add(link)
         running = asyncio.create_task(link.run(self))
         try:
@@ -327,43 +311,11 @@ class Linking:
     def _introduce(self, link: Link) -> None:
         """Tell a new peer of the others, and the others of it."""
         others = [other for other in self._peers.links() if other is not link]
-        known = [address for other in others if (address := _gossip_of(other))]
-        for first in range(0, len(known), MAX_GOSSIP):
-            link.send(Gossip(peers=known[first : first + MAX_GOSSIP]))
-        if news := _gossip_of(link):
+        for gossip in gossip_about(others):
+            link.send(gossip)
+        for gossip in gossip_about([link]):
             for other in others:
-                other.send(Gossip(peers=[news]))
-
-    # What we say of ourselves
-
-    def _hello(self) -> Hello:
-        return Hello(
-            protocol=PROTOCOL_VERSION,
-            name=self._settings.name,
-            instance=self._instance,
-            port=self._listener.port,
-            version=__version__,
-            shares=self.offer.shares,
-            size=self.offer.size,
-            seq=self.offer.seq,
-        )
-
-    def _beacon(self, kind: core.BeaconKind) -> bytes:
-        self._counter += 1
-        beacon = core.Beacon(self._identity.peer_id, self._instance, self._listener.port, self._counter, kind)
-        return encode_beacon(beacon)
-
-
-def check_peer_name(name: str) -> None:
-    """Refuse a name that no honest peer has.
-
-    Raises:
-        ProtocolViolation: It is too long, or has characters that must not reach a screen.
-    """
-    try:
-        check_display_name(name)
-    except InvalidName as error:
-        raise ProtocolViolation(f"a peer calls itself something impossible: {error.message}") from error
+                other.send(gossip)
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -372,10 +324,3 @@ def split_address(text: str) -> tuple[str, int]:
     if host and port.isdigit() and (":" not in host or host.startswith("[")):
         return host.strip("[]"), int(port)
     return text.strip("[]"), DEFAULT_PORT
-
-
-def _gossip_of(link: Link) -> PeerAddress | None:
-    """Return where a peer is, as others can use it; a link-local address means nothing elsewhere."""
-    if "%" in link.host:
-        return None
-    return PeerAddress(peer=bytes.fromhex(link.peer_id), host=link.host, port=link.hello.port)

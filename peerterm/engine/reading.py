@@ -31,11 +31,11 @@ class HeldContent(Protocol):
         """Chunks that are verified and on disk; ``None`` until the size is known."""
         ...
 
-    def read_piece(self, piece: Piece) -> bytes:
-        """Return a piece that is held.
+    def read_piece(self, piece: Piece) -> bytes | None:
+        """Return a piece, ``None`` if it is not held yet.
 
         Raises:
-            PieceRefused: It is not.
+            StorageError: The disk cannot be read.
         """
         ...
 
@@ -83,9 +83,15 @@ class LaneReader:
 
     def read_piece(self, piece: Piece) -> bytes | bytearray | memoryview:
         """See ``core.pieces.PieceReader``."""
-        if held := self._offers.held(piece.root):
-            return held.read_piece(piece)
-        content = self._offers.shared(piece.root)
+        held = self._offers.held(piece.root)
+        if held and (data := _read_held(held, piece)) is not None:
+            return data
+        try:
+            content = self._offers.shared(piece.root)
+        except PieceRefused as error:
+            if held and error.refusal is Refusal.NOT_FOUND:
+                raise PieceRefused(Refusal.NOT_HELD) from error
+            raise
         match piece.kind:
             case PieceKind.HEAD:
                 return head_of(content.size, content.digests).encode()
@@ -127,3 +133,11 @@ class LaneReader:
     def _close(self, file: SharedFile) -> None:
         if opened := self._files.pop(file, None):
             opened.close()
+
+
+def _read_held(content: HeldContent, piece: Piece) -> bytes | None:
+    try:
+        return content.read_piece(piece)
+    except StorageError as error:
+        log.warning("%s", error.message)
+        raise PieceRefused(Refusal.FAILED) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -18,28 +17,25 @@ from peerterm.api.views import SourceView, TransferView
 from peerterm.core import download as machine
 from peerterm.core.ids import Root
 from peerterm.core.rate import RateMeter
-from peerterm.engine.asking import Asking
 from peerterm.engine.holding import FileHolding, ListingHolding
 from peerterm.engine.landing import Landing
 from peerterm.engine.plan import MAX_LISTING_BYTES, Place, Plan, WantedFile
+from peerterm.engine.swarm import Swarm
 from peerterm.engine.tasks import Tasks
 from peerterm.errors import IntegrityError, PeertermError
 from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
 from peerterm.store.destination import Destination
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from peerterm.api.events import Event
     from peerterm.api.views import TransferState
-    from peerterm.core.catalog import CatalogEntry
-    from peerterm.core.ids import PeerId, TransferId
-    from peerterm.engine.lane_pool import LanePool
-    from peerterm.engine.uploading import Uploads
+    from peerterm.core.ids import PeerId
+    from peerterm.engine.order import Order, Surroundings
     from peerterm.net.lanes import Outcome
     from peerterm.net.link import Link
-    from peerterm.wire.messages import Have, HaveUpdate
+    from peerterm.wire.messages import HaveUpdate
 
 log = logging.getLogger("peerterm.transfer")
 
@@ -48,43 +44,6 @@ MAX_ACTIVE = 256
 REPORT_SECONDS = 0.25
 CONNECTING_SECONDS = 5.0
 """How long a transfer without a source is said to be connecting, not waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a transfer needs of the engine around it.
-
-    Attributes:
-        links: Returns the open links to all peers.
-        name_of: Returns what a peer calls itself.
-        publish: Tells the engine's clients of a fact.
-        changed: Called when a transfer may look different from before.
-    """
-
-    lanes: LanePool
-    uploads: Uploads
-    links: Callable[[], list[Link]]
-    name_of: Callable[[PeerId], str]
-    publish: Callable[[Event], None]
-    changed: Callable[[Transfer], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to download, and where to.
-
-    Attributes:
-        reference: What the user asked for.
-        entry: What one of its holders said of it; only its root is trusted.
-        directory: Existing or creatable folder it lands in.
-        sha256: Flat SHA-256 the file must have; ``None`` when it was not asked for by that.
-    """
-
-    transfer_id: TransferId
-    reference: str
-    entry: CatalogEntry
-    directory: Path
-    sha256: bytes | None = None
 
 
 class Transfer:
@@ -100,14 +59,13 @@ class Transfer:
         self.error: PeertermError | None = None
         self.path: Path | None = None
         self.keeps_part = False
-        self.is_running = False
         self._around = around
         self._top = order.entry.root
         self._machine = machine.Download(Random())  # noqa: S311 - spreads load, guards nothing
         self._plan = Plan()
         self._active: dict[Root, FileHolding | ListingHolding | None] = {}
         self._to_start: Iterator[WantedFile] = iter(())
-        self._candidates: set[PeerId] = set()
+        self._swarm: Swarm | None = None  # while contents are fetched
         self._grown: dict[Root, list[int]] = {}
         self._landed_files = 0
         self._verified_bytes = 0
@@ -136,12 +94,10 @@ class Transfer:
 
     async def _fetch(self) -> None:
         order = self.order
-        destination = await asyncio.to_thread(
-            Destination.open, order.directory, order.entry.path[-1], order.entry.kind
-        )
+        destination = await asyncio.to_thread(Destination.open, order.directory, order.name, order.entry.kind)
         try:
             async with Tasks() as tasks:
-                self._asking = Asking(tasks, self._haves_came)
+                self._swarm = Swarm(self._top, self._active.keys(), self._machine, tasks, self._pump)
                 self._landing = Landing(destination, self._landed, self._fail, sha256=order.sha256)
                 tasks.start(self._landing.run())
                 tasks.start(self._keep_time())
@@ -149,7 +105,7 @@ class Transfer:
                 try:
                     await asyncio.wait([self._finished])
                 finally:
-                    self.is_running = False
+                    self._swarm = None
                     tasks.cancel()
             self._finished.result()
             self.state = "verifying"
@@ -158,13 +114,12 @@ class Transfer:
             self.state = "done"
         finally:
             if self.state != "done" and not self.keeps_part:
-                destination.discard()
+                await asyncio.to_thread(destination.discard)
             destination.close()
 
     # What is wanted
 
     def _start(self) -> None:
-        self.is_running = True
         if self.order.entry.kind == "folder":
             self._plan.add_folder(self._top)
         self._want(self._top)
@@ -179,9 +134,8 @@ class Transfer:
             self._open(file)
         elif (content := self._machine.content(root)) and self._plan.is_listing(root):
             self._hold(root, ListingHolding(content))
-        for link in self._around.links():
-            if link.peer_id in self._candidates:
-                self._asking.ask(link, [root])
+        if self._swarm:
+            self._swarm.want(root)
         self._take(events)
 
     def _open(self, file: WantedFile) -> None:
@@ -194,10 +148,10 @@ class Transfer:
         self._around.uploads.hold(root, holding)
 
     def _forget(self, root: Root) -> None:
-        del self._active[root]
+        if holding := self._active.pop(root):
+            self._around.uploads.release(root, holding)
         self._grown.pop(root, None)
         self._machine.remove_content(root)
-        self._around.uploads.release(root)
 
     def _start_files(self) -> None:
         """Start as many of the planned files as may be under way at once."""
@@ -210,51 +164,34 @@ class Transfer:
 
     def peer_online(self, link: Link) -> None:
         """Ask a peer that is online now whether it has what is wanted."""
-        self._asking.ask(link, [self._top])
+        if self._swarm:
+            self._swarm.meet(link)
 
     def peer_offline(self, peer: PeerId) -> None:
         """Stop to count on a peer."""
-        self._candidates.discard(peer)
-        self._machine.source_left(peer, time.monotonic())
-        self._pump()
+        if self._swarm:
+            self._swarm.leave(peer)
 
     def have_update(self, link: Link, update: HaveUpdate) -> None:
-        """Take a peer's news about a content; news about the top makes it a source."""
-        root, peer = Root(update.root), link.peer_id
-        if root == self._top and not update.gone:
-            self._add_candidate(link)
-        if root not in self._active or peer not in self._candidates:
-            return
-        if update.gone:
-            self._machine.has_nothing(peer, root)
-        else:
-            self._machine.has_more(peer, root, update.chunks, complete=update.complete)
-        self._pump()
+        """Take a peer's news about a content.
 
-    def _haves_came(self, link: Link, asked: list[Root], haves: list[Have]) -> None:
-        peer, offered = link.peer_id, {Root(have.root) for have in haves}
-        if self._top in offered:
-            self._add_candidate(link)
-        for have in haves:
-            self._machine.has(peer, Root(have.root), complete=have.complete, first=have.first, bits=have.bits)
-        for root in asked:
-            if root not in offered:
-                self._machine.has_nothing(peer, root)
-        self._pump()
-
-    def _add_candidate(self, link: Link) -> None:
-        if link.peer_id not in self._candidates:
-            self._candidates.add(link.peer_id)
-            self._machine.source_joined(link.peer_id, time.monotonic())
-            self._asking.ask(link, self._active)
+        Raises:
+            ProtocolViolation: They cannot be true of any content.
+        """
+        if self._swarm:
+            self._swarm.updated(link, update)
 
     # What comes
 
     def _pump(self) -> None:
+        if not self._swarm:
+            return  # what is still in flight belongs to a transfer that is over
         for fetch in self._machine.pump(time.monotonic()):
             self._around.lanes.submit(fetch, self._active[fetch.piece.root], self._outcome)
 
     def _outcome(self, outcome: Outcome) -> None:
+        if not self._swarm:
+            return
         fetch, now = outcome.fetch, time.monotonic()
         match outcome.result:
             case Accepted(data=data):
@@ -278,7 +215,7 @@ class Transfer:
                 case machine.ContentDone(root=root):
                     self._content_done(root)
                 case machine.ContentImpossible(reason=reason):
-                    self._fail(IntegrityError(f"{self.name}: the offer contradicts itself: {reason}"))
+                    self._fail(IntegrityError(f"{self.order.name}: the offer contradicts itself: {reason}"))
                 case machine.SourceStruck(peer=peer, strikes=strikes):
                     log.warning(
                         "bad data transfer=%s peer=%s strikes=%d", self.order.transfer_id, peer[:8], strikes
@@ -289,7 +226,9 @@ class Transfer:
     def _size_known(self, root: Root, size: int) -> None:
         if self._plan.is_listing(root):
             if size > MAX_LISTING_BYTES:
-                self._fail(IntegrityError(f"{self.name}: its listing has {size} bytes", "get parts of the folder"))
+                self._fail(
+                    IntegrityError(f"{self.order.name}: its listing has {size} bytes", "get parts of the folder")
+                )
         elif self._active[root] is None:
             entry = self.order.entry
             self._open(self._plan.add_file(root, size, Place((), entry.executable, entry.mtime_ns)))
@@ -326,7 +265,8 @@ class Transfer:
         self._pump()
 
     def _source_dropped(self, peer: PeerId, strikes: int, reason: str) -> None:
-        self._candidates.discard(peer)
+        if self._swarm:
+            self._swarm.drop(peer)
         name = self._around.name_of(peer)
         log.warning("source dropped transfer=%s peer=%s reason=%r", self.order.transfer_id, peer[:8], reason)
         self._around.publish(
@@ -354,11 +294,6 @@ class Transfer:
             await asyncio.sleep(min(REPORT_SECONDS, max(deadline - now, 0.01)) if deadline else REPORT_SECONDS)
 
     @property
-    def name(self) -> str:
-        """What is fetched, as its holder calls it."""
-        return self.order.entry.path[-1]
-
-    @property
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
         return self._ended_at is not None
@@ -382,7 +317,7 @@ class Transfer:
         return TransferView(
             transfer_id=self.order.transfer_id,
             direction="down",
-            name=self.name,
+            name=self.order.name,
             kind=entry.kind,
             root=self._top.hex(),
             state=self.state,

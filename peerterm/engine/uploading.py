@@ -139,9 +139,10 @@ class Uploads:
         """Offer a content that is being fetched here."""
         self._held[root] = content
 
-    def release(self, root: Root) -> None:
-        """Stop to offer a content that was being fetched, and say so."""
-        if self._held.pop(root, None):
+    def release(self, root: Root, content: HeldContent) -> None:
+        """Stop to offer a content that was being fetched, and say so, unless another transfer fetches it too."""
+        if self._held.get(root) is content:
+            del self._held[root]
             self._tell(HaveUpdate(root=root, gone=True))
 
     async def interested(self, link: Link, roots: list[bytes]) -> list[Have]:
@@ -151,11 +152,10 @@ class Uploads:
         for raw in roots:
             root = Root(raw)
             interests[root] = None
-            if held := self._held.get(root):
-                if (bits := held.held) is not None:
-                    haves.extend(_haves(root, bits))
-            elif await self._catalog.size_of(root) is not None:
+            if await self._catalog.size_of(root) is not None:
                 haves.append(Have(root=root, complete=True))
+            elif (held := self._held.get(root)) and (bits := held.held) is not None:
+                haves.extend(_haves(root, bits))
         while len(interests) > MAX_INTERESTS:
             interests.pop(next(iter(interests)))
         return haves

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import stat
+from threading import Condition
 from typing import TYPE_CHECKING, Protocol
 
 from peerterm.core.manifest import CHUNK_BYTES, chunk_span
@@ -54,9 +55,14 @@ class PartFile:
         self._size = size
         self._using = using
         self._publish = publish
+        self._changed = Condition()
+        self._writing = 0
+        self._is_finished = False
 
     def write_chunk(self, index: int, data: memoryview) -> None:
-        """Write one chunk that passed its check, at its place.
+        """Write one chunk that passed its check, at its place; does nothing once the file is finished.
+
+        A chunk asked of two sources may come a second time when the first has completed the file.
 
         Raises:
             DiskFull: No space is left.
@@ -65,10 +71,19 @@ class PartFile:
         offset, length = chunk_span(self._size, index)
         if len(data) != length:
             raise ValueError(f"{len(data)} bytes for a chunk of {length}")
-        with storage_errors(self._location), self._using(create=True) as descriptor:
-            done = 0
-            while done < length:
-                done += os.pwrite(descriptor, data[done:], offset + done)
+        with self._changed:
+            if self._is_finished:
+                return
+            self._writing += 1
+        try:
+            with storage_errors(self._location), self._using(create=True) as descriptor:
+                done = 0
+                while done < length:
+                    done += os.pwrite(descriptor, data[done:], offset + done)
+        finally:
+            with self._changed:
+                self._writing -= 1
+                self._changed.notify_all()
 
     def read_chunk(self, index: int) -> bytes:
         """Return one chunk that was written before.
@@ -89,6 +104,9 @@ class PartFile:
         Raises:
             StorageError: The disk refuses, or the name is taken.
         """
+        with self._changed:
+            self._is_finished = True
+            self._changed.wait_for(lambda: not self._writing)
         with storage_errors(self._location):
             with self._using(create=True) as descriptor:
                 os.ftruncate(descriptor, self._size)

@@ -1,0 +1,60 @@
+"""What a transfer is given: the user's order, and the engine around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from peerterm.api.events import Event
+    from peerterm.core.catalog import CatalogEntry
+    from peerterm.core.ids import PeerId, TransferId
+    from peerterm.engine.lane_pool import LanePool
+    from peerterm.engine.transfer import Transfer
+    from peerterm.engine.uploading import Uploads
+    from peerterm.net.link import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to download, and where to.
+
+    Attributes:
+        reference: What the user asked for.
+        entry: What one of its holders said of it; only its root is trusted.
+        directory: Existing or creatable folder it lands in.
+        sha256: Flat SHA-256 the file must have; ``None`` when it was not asked for by that.
+    """
+
+    transfer_id: TransferId
+    reference: str
+    entry: CatalogEntry
+    directory: Path
+    sha256: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """What is fetched, as its holder calls it."""
+        return self.entry.path[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a transfer needs of the engine around it.
+
+    Attributes:
+        links: Returns the open links to all peers.
+        name_of: Returns what a peer calls itself.
+        publish: Tells the engine's clients of a fact.
+        changed: Called when a transfer may look different from before.
+    """
+
+    lanes: LanePool
+    uploads: Uploads
+    links: Callable[[], list[Link]]
+    name_of: Callable[[PeerId], str]
+    publish: Callable[[Event], None]
+    changed: Callable[[Transfer], None]
