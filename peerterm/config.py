@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 from peerterm import config_values as values
 from peerterm.api.views import SettingView
+from peerterm.core.names import MAX_DISPLAY_CHARACTERS
 from peerterm.errors import ConfigError
 
 Source: TypeAlias = Literal["default", "file", "environment", "flag"]
@@ -29,8 +30,10 @@ MAX_CONFIG_BYTES = 1024 * 1024
 
 def _own_name() -> str:
     label = socket.gethostname().partition(".")[0]
-    cleaned = "".join(c for c in label if c.isprintable() and not c.isspace())
-    return cleaned.encode()[: values.MAX_NAME_BYTES].decode(errors="ignore") or "peerterm"
+    try:
+        return values.peer_name(label[:MAX_DISPLAY_CHARACTERS])
+    except values.BadValue:
+        return "peerterm"
 
 
 def _downloads() -> Path:
@@ -65,7 +68,7 @@ class NodeSettings:
     port: int = _setting(
         "PEERTERM_PORT",
         values.integer(0, 65535),
-        "TCP and UDP port; 0 is 47470, or another if that is taken",
+        "TCP port; 0 is 47470, or another if that is taken",
         default=0,
     )
     interfaces: tuple[str, ...] = _setting(

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MAX_NAME_BYTES = 96
+from peerterm.core.names import check_display_name
+from peerterm.errors import InvalidName
 
 
 class BadValue(ValueError):
@@ -27,10 +28,12 @@ def text(value: object) -> str:
 
 
 def peer_name(value: object) -> str:
-    """Accept what a peer may be called: printable, not empty, at most 96 bytes."""
+    """Accept what peers accept as a name."""
     name = text(value).strip()
-    if not name or not name.isprintable() or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
-        raise BadValue(f"must be 1 to {MAX_NAME_BYTES} bytes of printable text")
+    try:
+        check_display_name(name)
+    except InvalidName as error:
+        raise BadValue(f"is no name for a peer: {error.message}") from error
     return name
 
 

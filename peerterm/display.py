@@ -7,6 +7,10 @@ full-screen program and the notices alike. Nothing here decides or stores.
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_COMBINING = 4
 """Most combining marks left on one character; more of them paint over the lines around it."""
@@ -112,6 +116,17 @@ def human_seconds(seconds: float | None) -> str:
         if whole >= size:
             return f"{whole // size} {unit} {whole % size // part_size} {part}"
     return f"{whole} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something with a regular plural: ``1 file``, ``2 files``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def some(texts: Sequence[str], most: int = 3) -> str:
+    """Join texts; of more than ``most``, say only how many the others are."""
+    rest = len(texts) - most
+    return ", ".join(texts) if rest <= 0 else f"{', '.join(texts[:most])} and {rest} more"
 
 
 def short_id(identifier: str) -> str:

@@ -9,6 +9,7 @@ from peerterm.engine.convert import to_wire
 from peerterm.errors import NotFound, NotSupported
 from peerterm.wire.messages import (
     MAX_HITS,
+    MAX_ROOTS,
     Answer,
     BrowseAnswer,
     BrowseRequest,
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 BATCH_BYTES = 48 * 1024
 """Estimated size at which an answer is cut into parts, so that each stays below a frame's bound."""
+
+MAX_PART_ITEMS = MAX_ROOTS
+"""Items in one part of an answer."""
 
 ENTRY_BYTES = 160
 """What an entry takes on the wire besides its path."""
@@ -92,7 +96,7 @@ def _parts(items: list[T], size_of: Callable[[T], int]) -> Iterator[tuple[list[T
     size = 0
     for item in items:
         item_size = size_of(item)
-        if part and size + item_size > BATCH_BYTES:
+        if part and (size + item_size > BATCH_BYTES or len(part) == MAX_PART_ITEMS):
             yield part, False
             part, size = [], 0
         part.append(item)

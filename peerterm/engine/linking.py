@@ -117,7 +117,6 @@ class Linking:
         """
         beacons = Beacons(
             self.addresses,
-            port=DEFAULT_PORT,
             on_beacon=self._heard,
             make_beacon=self.me.beacon,
             rng=Random(),  # noqa: S311 - spreads the schedule
@@ -250,7 +249,7 @@ class Linking:
             self._perform(self._presence.dial_failed(dial, time.monotonic(), error.code))
             return
         if self._presence.identified(dial, connected.peer_id, time.monotonic()):
-            await self._carry(connected, dial)
+            await self._tasks.apart(self._carry(connected, dial), f"a link to {connected.peer_id[:8]}")
         else:
             connected.writer.transport.abort()
             self._hurry.set()
@@ -258,7 +257,7 @@ class Linking:
     async def _accepted(self, connected: Connected) -> None:
         """Carry a link that a peer dialled, until it ends."""
         await self._is_running.wait()
-        await self._carry(connected, None)
+        await self._tasks.apart(self._carry(connected, None), f"a link to {connected.peer_id[:8]}")
 
     async def _carry(self, connected: Connected, dial: core.Dial | None) -> None:
         link = Link(connected, self.me.hello())

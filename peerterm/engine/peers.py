@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from peerterm.store.peers import KnownPeer
     from peerterm.wire.messages import Hello, Status
 
+MAX_OFFLINE = 256
+"""Peers listed that are not online; the one gone longest makes room. Anybody can invent peers."""
+
 MIN_PREFIX = 4
 """Fewest digits by which an id may be named."""
 
@@ -94,17 +97,15 @@ class Peers:
 
         Raises:
             NotFound: No peer that is known fits.
-            AmbiguousReference: Several fit, and not just one of them is online.
+            AmbiguousReference: Several fit. That one of them is online proves nothing: anybody may take a name.
         """
         found = [
             peer
             for peer, view in self._views.items()
             if view.name == reference or (len(reference) >= MIN_PREFIX and peer.startswith(reference.lower()))
         ]
-        online = [peer for peer in found if peer in self._links]
-        for candidates in (online, found):
-            if len(candidates) == 1:
-                return candidates[0]
+        if len(found) == 1:
+            return found[0]
         if found:
             ids = ", ".join(peer[:12] for peer in found)
             raise AmbiguousReference(f"{reference!r} fits several peers: {ids}", "name one by its id")
@@ -200,6 +201,9 @@ class Peers:
         self._views[peer] = view
         self._bus.publish(PeerLeft(peer=view, reason=reason))
         self.on_offline(peer)
+        offline = [view for view in self._views.values() if view.state == "offline"]
+        if len(offline) > MAX_OFFLINE:
+            del self._views[PeerId(min(offline, key=lambda view: view.last_seen).peer_id)]
 
     def restarted(self, peer: PeerId) -> None:
         """Say that a peer came back as a new process."""

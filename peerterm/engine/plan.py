@@ -18,8 +18,6 @@ MAX_FILES = 200_000
 MAX_FOLDERS = 200_000
 """Bounds of one transfer: identical sub-folders could otherwise unfold without end from a few bytes."""
 
-MAX_LISTING_BYTES = 64 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

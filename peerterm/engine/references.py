@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
+from peerterm.core.names import check_path
 from peerterm.errors import UsageError
 
 SCHEME = "peerterm"
@@ -34,7 +35,7 @@ def parse_reference(text: str) -> HashReference | PathReference:
     """Read a reference.
 
     Raises:
-        UsageError: It has none of the known forms.
+        UsageError: It has none of the known forms, or a name that no file can have.
     """
     text = text.strip()
     if text.startswith(f"{SCHEME}:"):
@@ -51,6 +52,7 @@ def parse_reference(text: str) -> HashReference | PathReference:
     if "/" in text:
         peer, *path = (part for part in text.split("/") if part)
         if peer and path:
+            check_path(path)
             return PathReference(peer, tuple(path))
     elif _HEX.fullmatch(lowered):
         return HashReference("root", lowered)

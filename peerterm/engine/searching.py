@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.api.views import BrowsePage, HolderView
 from peerterm.core.catalog import Merger, parse_query
+from peerterm.core.names import check_path
 from peerterm.engine.convert import from_wire, to_hit, to_view
 from peerterm.engine.polling import poll
 from peerterm.engine.references import HashReference, parse_reference
@@ -63,7 +64,7 @@ class Searching:
         """See ``EngineApi.search``."""
         parsed = parse_query(query.text, query.kind, query.min_size, query.max_size)
         merger = Merger()
-        request = SearchRequest(text=query.text, kind=query.kind, min_size=query.min_size, max_size=query.max_size)
+        request = SearchRequest(text=parsed.text, kind=query.kind, min_size=query.min_size, max_size=query.max_size)
 
         async def ask(link: Link) -> AsyncIterator[list[CatalogEntry]]:
             async with aclosing(link.ask(request, timeout=query.timeout)) as answers:
@@ -86,6 +87,7 @@ class Searching:
     async def browse(self, peer: str, path: str, after: str, limit: int) -> BrowsePage:
         """See ``EngineApi.browse``."""
         components = tuple(part for part in path.split("/") if part)
+        check_path(components)
         limit = max(1, min(limit, MAX_PAGE_ENTRIES))
         if peer in (self._own_id, self._own_name):
             entries, more = await self._catalog.browse(components, after, limit)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
+
+log = logging.getLogger("peerterm.tasks")
 
 
 class Tasks:
@@ -45,6 +48,16 @@ class Tasks:
                 return task
         work.close()
         return None
+
+    async def apart(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Run something in which a bug must not end the service: it is logged with all that is known of it.
+
+        For what a single peer can trigger; the links to all others must not end with it.
+        """
+        try:
+            await work
+        except Exception:
+            log.exception("a bug ended %s", what)
 
     def close(self) -> None:
         """Start nothing more; what runs goes on."""

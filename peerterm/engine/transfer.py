@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ from peerterm.api.events import SourceDropped
 from peerterm.api.views import SourceView, TransferView
 from peerterm.core import download as machine
 from peerterm.core.ids import Root
+from peerterm.core.listing import MAX_LISTING_BYTES
 from peerterm.core.rate import RateMeter
 from peerterm.engine.holding import FileHolding, ListingHolding
 from peerterm.engine.landing import Landing
-from peerterm.engine.plan import MAX_LISTING_BYTES, Place, Plan, WantedFile
+from peerterm.engine.plan import Place, Plan, WantedFile
 from peerterm.engine.swarm import Swarm
 from peerterm.engine.tasks import Tasks
 from peerterm.errors import IntegrityError, PeertermError
@@ -49,8 +51,8 @@ CONNECTING_SECONDS = 5.0
 class Transfer:
     """One download under way.
 
-    Invariant: a content is in ``_active`` from the moment it is wanted until it has landed; its value is ``None``
-    only while the size of a single file is unproven.
+    Invariant: a content is in ``_active`` from the moment it is wanted until it has landed or, if it is a listing,
+    was unfolded; its value is ``None`` only while the size of a single file is unproven.
     """
 
     def __init__(self, order: Order, around: Surroundings) -> None:
@@ -64,7 +66,9 @@ class Transfer:
         self._machine = machine.Download(Random())  # noqa: S311 - spreads load, guards nothing
         self._plan = Plan()
         self._active: dict[Root, FileHolding | ListingHolding | None] = {}
-        self._to_start: Iterator[WantedFile] = iter(())
+        self._listings: dict[Root, ListingHolding] = {}
+        self._folders_to_start: deque[Root] = deque()
+        self._files_to_start: Iterator[WantedFile] = iter(())
         self._swarm: Swarm | None = None  # while contents are fetched
         self._grown: dict[Root, list[int]] = {}
         self._landed_files = 0
@@ -91,6 +95,8 @@ class Transfer:
             self._ended_at = time.monotonic()
             for root in list(self._active):
                 self._forget(root)
+            for root, listing in self._listings.items():
+                self._around.uploads.release(root, listing)
 
     async def _fetch(self) -> None:
         order = self.order
@@ -153,10 +159,15 @@ class Transfer:
         self._grown.pop(root, None)
         self._machine.remove_content(root)
 
-    def _start_files(self) -> None:
-        """Start as many of the planned files as may be under way at once."""
-        while len(self._active) < MAX_ACTIVE and (wanted := next(self._to_start, None)):
-            self._want(wanted.root, wanted)
+    def _start_more(self) -> None:
+        """Start as much of what is planned as may be under way at once: all listings first, so the end is known."""
+        while len(self._active) < MAX_ACTIVE:
+            if self._folders_to_start:
+                self._want(self._folders_to_start.popleft())
+            elif wanted := next(self._files_to_start, None):
+                self._want(wanted.root, wanted)
+            else:
+                break
         if self._plan.is_unfolded and self._landed_files == self._plan.files and not self._finished.done():
             self._finished.set_result(None)
 
@@ -246,22 +257,31 @@ class Transfer:
                 self._size_known(root, 0)
             self._landing.complete(root)
             return
+        del self._active[root]
+        self._machine.remove_content(root)
+        self._listings[root] = holding
         try:
-            folders = self._plan.unfold(root, holding.whole())
+            self._unfold(root)
         except IntegrityError as error:
             self._fail(error)
-            return
-        for folder in folders:
-            self._want(folder)
+        else:
+            self._start_more()
+
+    def _unfold(self, root: Root) -> None:
+        """Plan what a folder holds; a sub-folder that equals one already known is unfolded with it."""
+        known = deque([root])
+        while known:
+            folder = known.popleft()
+            for child in self._plan.unfold(folder, self._listings[folder].whole()):
+                (known if child in self._listings else self._folders_to_start).append(child)
         if self._plan.is_unfolded:
-            self._to_start = iter(self._plan.wanted.values())
-            self._start_files()
+            self._files_to_start = iter(self._plan.wanted.values())
 
     def _landed(self, file: WantedFile) -> None:
         self._landed_files += len(file.places)
         self._verified_bytes += file.size * (len(file.places) - 1)
         self._forget(file.root)
-        self._start_files()
+        self._start_more()
         self._pump()
 
     def _source_dropped(self, peer: PeerId, strikes: int, reason: str) -> None:

@@ -39,6 +39,8 @@ MAX_CACHED = 1024
 MAX_INTERESTS = 65_536
 """Contents one link may ask to be told about."""
 MAX_UPDATE_CHUNKS = 2048
+MAX_SENT = 256
+"""Peers whose uploads are counted; the one served longest ago makes room."""
 ACTIVE_SECONDS = 5.0
 
 
@@ -83,6 +85,8 @@ class Uploads:
             record.bytes += size
             record.last_at = now
             record.root = piece.root
+            if len(self._sent) > MAX_SENT:
+                del self._sent[min(self._sent, key=lambda each: self._sent[each].last_at)]
 
     def held(self, root: Root) -> HeldContent | None:
         """Return a content that is being fetched here."""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT = 47470
+DISCOVERY_PORT = 47470
+"""UDP port of every engine of a network, wherever its TCP port is."""
+
 
 BURST_SECONDS = (0.1, 0.5, 2.0)
 PERIOD_SECONDS = 5.0
@@ -131,7 +133,7 @@ class Beacons:
         on_beacon: Callable[[Beacon, str], None],
         make_beacon: Callable[[BeaconKind], bytes],
         rng: Random,
-        port: int = DEFAULT_PORT,
+        port: int = DISCOVERY_PORT,
         on_addresses_changed: Callable[[tuple[LocalAddress, ...]], None] = _ignore,
         on_resumed: Callable[[], None] = _ignore,
         suspended: Callable[[], float] = seconds_suspended,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from peerterm.core.ids import HASH_BYTES, Root
 from peerterm.core.listing import MAX_ENTRIES, MAX_MTIME, EntryKind, ListingEntry, encode_listing
 from peerterm.core.manifest import CHUNK_BYTES, MAX_FILE_BYTES
-from peerterm.core.names import MAX_DEPTH, MAX_DISPLAY_BYTES, MAX_PATH_BYTES, check_name
+from peerterm.core.names import MAX_DEPTH, MAX_NAME_BYTES, MAX_PATH_BYTES, check_name
 from peerterm.errors import InvalidName, InvalidPath
 from peerterm.store.hashing import Hashes, Meter, ScanCancelled, ScanProgress, hash_bytes, hash_file
 from peerterm.store.reading import FOLDER_FLAGS, READ_FLAGS, open_beneath
@@ -41,7 +41,7 @@ MAX_RETRIES = 3
 
 # A path travels with the share's name before it.
 _MAX_LEVELS = MAX_DEPTH - 1
-_MAX_RELATIVE_BYTES = MAX_PATH_BYTES - MAX_DISPLAY_BYTES - 1
+_MAX_RELATIVE_BYTES = MAX_PATH_BYTES - MAX_NAME_BYTES - 1
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",

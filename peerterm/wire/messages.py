@@ -30,7 +30,7 @@ RequestId = Annotated[int, Meta(ge=1, le=2**32 - 1)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Component = Annotated[str, Meta(min_length=1, max_length=MAX_COMPONENT)]
-Path = Annotated[list[Component], Meta(max_length=MAX_DEPTH)]
+Path = Annotated[list[Component], Meta(min_length=1, max_length=MAX_DEPTH)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Feature = Annotated[str, Meta(min_length=1, max_length=32)]
 Features = Annotated[list[Feature], Meta(max_length=32)]
@@ -177,7 +177,7 @@ class SearchAnswer(Answer, frozen=True, kw_only=True):
 class BrowseRequest(Request, frozen=True, kw_only=True):
     """Asks for one folder's entries, by name, after the name ``after``. An empty path lists the shares."""
 
-    path: Path = []
+    path: Annotated[list[Component], Meta(max_length=MAX_DEPTH)] = []
     after: Annotated[str, Meta(max_length=MAX_COMPONENT)] = ""
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = MAX_PAGE_ENTRIES
 
@@ -205,7 +205,7 @@ class FindAnswer(Answer, frozen=True, kw_only=True):
 class LocateRequest(Request, frozen=True, kw_only=True):
     """Asks for the one entry at a path."""
 
-    path: Annotated[list[Component], Meta(min_length=1, max_length=MAX_DEPTH)]
+    path: Path
 
 
 class LocateAnswer(Answer, frozen=True, kw_only=True):

@@ -141,13 +141,13 @@ def test_switch_takes_the_usual_words(text: str, value: bool) -> None:
 
 
 def test_host_name_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default name is the first label, without what cannot be printed."""
-    monkeypatch.setattr(socket, "gethostname", lambda: "la\x1bb 7.example.org")
-    named = config.NodeSettings().name
-    monkeypatch.setattr(socket, "gethostname", lambda: "")
+    """The default name is the first label, cut to what peers accept; one they never accept is not used."""
+    names = {}
+    for host in ("lab7.example.org", "x" * 63, "la\x1bb", ""):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        names[host] = config.NodeSettings().name
 
-    assert named == "lab7"
-    assert config.NodeSettings().name == "peerterm"
+    assert list(names.values()) == ["lab7", "x" * 32, "peerterm", "peerterm"]
 
 
 def test_views_say_where_values_come_from() -> None:

@@ -318,3 +318,35 @@ async def test_identity_settings_and_log_are_told(tmp_path: Path) -> None:
         assert me.link.startswith(f"peerterm:peer/{me.peer_id}?at=")
         assert settings["node.name"] == "anna"
         assert isinstance(await anna.log(5), list)
+
+
+async def test_folder_of_many_folders_arrives(tmp_path: Path) -> None:
+    """More sub-folders and files than may be under way at once, some of them equal, all arrive."""
+    top = tmp_path / "share" / "many"
+    for number in range(300):
+        write(top / f"folder {number}" / "same" / "file", b"same")
+        write(top / f"folder {number}" / "own", number.to_bytes(2, "big"))
+    async with network(tmp_path, "anna", "ben") as (anna, ben):
+        await shared(anna, top)
+        got = await finished(ben, (await ben.get("anna/many")).transfer_id)
+        place = tmp_path / "ben" / "downloads" / "many"
+
+        assert got.state == "done", got.error
+        assert got.done_files == got.files == 600
+        assert sum(1 for path in place.rglob("*") if path.is_file()) == 600
+
+
+async def test_long_search_and_path_do_not_break_the_link(tmp_path: Path) -> None:
+    """What cannot be asked is refused here; blanks are not sent; the peer stays online."""
+    async with network(tmp_path, "anna", "ben") as (anna, ben):
+        await shared(anna, write(tmp_path / "film.mkv", b"film"))
+
+        assert await hits(ben, " " * 300 + "film") == {"film.mkv": {"anna"}}
+        with pytest.raises(UsageError):
+            await hits(ben, "x" * 300)
+        for path in ("x" * 300, "/".join("x" * 70)):
+            with pytest.raises(UsageError):
+                await ben.browse("anna", path)
+            with pytest.raises(UsageError):
+                await ben.get(f"anna/{path}")
+        assert (await ben.status()).peers == 1
