@@ -6,15 +6,22 @@ import difflib
 import io
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
 
 from peerterm import __version__
-from peerterm.cli import verbs_content, verbs_engine, verbs_peers, verbs_shares
-from peerterm.cli.common import COMMON, Common, report
+from peerterm.cli import (
+    completion,
+    verbs_config,
+    verbs_content,
+    verbs_engine,
+    verbs_peers,
+    verbs_shares,
+    verbs_transfers,
+)
+from peerterm.cli.common import COMMON, AnyPath, Common, report
 from peerterm.errors import Interrupted, PeertermError, UsageError
 
 if TYPE_CHECKING:
@@ -39,11 +46,11 @@ found, 5 integrity, 6 storage, 130 interrupted.""",
     version=f"peerterm {__version__}",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative=(), show_default=False),
 )
-for _verbs in (verbs_engine, verbs_shares, verbs_peers, verbs_content):
+for _verbs in (verbs_shares, verbs_peers, verbs_content, verbs_transfers, verbs_engine, verbs_config):
     _verbs.register(app)
-app.register_install_completion_command(help="Install completion for this shell.")
+completion.register(app)
 
 
 @app.default
@@ -54,8 +61,8 @@ def start(
     port: Annotated[int | None, Parameter(help="TCP and UDP port; 0 chooses one.")] = None,
     interface: Annotated[list[str] | None, Parameter(help="Use this network interface only; repeatable.")] = None,
     peer: Annotated[list[str] | None, Parameter(help="HOST:PORT of a peer to dial; repeatable.")] = None,
-    share: Annotated[list[Path] | None, Parameter(help="Share this file or folder; repeatable.")] = None,
-    download_dir: Annotated[Path | None, Parameter(help="Folder for downloads.")] = None,
+    share: Annotated[list[AnyPath] | None, Parameter(help="Share this file or folder; repeatable.")] = None,
+    download_dir: Annotated[AnyPath | None, Parameter(help="Folder for downloads.")] = None,
     common: Common = COMMON,
 ) -> int:
     """Show this machine, its peers and shares; starts the engine if none runs."""
@@ -76,12 +83,11 @@ def start(
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; only bugs raise."""
-    tokens = _verb_first(list(arguments))
-    as_json = "--json" in (tokens[: tokens.index("--")] if "--" in tokens else tokens)
+    as_json = "--json" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        code = app(tokens, exit_on_error=False, print_error=False)
+        code = app(_verb_first(list(arguments)), exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(_usage(error), as_json=as_json)
@@ -101,11 +107,20 @@ def _fail(error: PeertermError, *, as_json: bool) -> int:
 
 
 def _verb_first(tokens: list[str]) -> list[str]:
-    """Move common options that stand before the verb behind it, where the parser expects them."""
+    """Move common options that stand before the verb behind it, where the parser expects them.
+
+    Raises:
+        UsageError: There is no such verb.
+    """
     count = 0
     while count < len(tokens) and (tokens[count] in _SWITCHES or tokens[count].partition("=")[0] == "--profile"):
         count += 2 if tokens[count] == "--profile" else 1
     options, rest = tokens[:count], tokens[count:]
+    if rest and not rest[0].startswith("-") and rest[0] not in app:
+        verbs = [name for name in app if not name.startswith("-")]
+        near = difflib.get_close_matches(rest[0], verbs, n=1)
+        hint = f"did you mean: peerterm {near[0]}" if near else "peerterm --help lists all"
+        raise UsageError(f"unknown verb: {rest[0]}", hint)
     if not options or not rest:
         return tokens
     verb = len(app.parse_commands(rest)[0])
@@ -117,9 +132,5 @@ def _usage(error: CycloptsError) -> UsageError:
     chain = " ".join(error.command_chain or ())
     hint = f"peerterm {chain} --help".replace("  ", " ")
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        unknown = error.unused_tokens[0]
-        verbs = [name for name in app if not name.startswith("-")]
-        near = difflib.get_close_matches(unknown, verbs, n=1)
-        what = "too many arguments" if chain else "unknown verb"
-        return UsageError(f"{what}: {unknown}", f"did you mean: peerterm {near[0]}" if near and not chain else hint)
+        return UsageError(f"too many arguments: {error.unused_tokens[0]}", hint)
     return UsageError(str(error).strip(), hint)

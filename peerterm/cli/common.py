@@ -15,28 +15,27 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from cyclopts import Parameter
 
+from peerterm.cli.table import Table
 from peerterm.display import clean
-from peerterm.errors import InvalidPath, UsageError
+from peerterm.errors import ControlError, InvalidPath, PeertermError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-    from rich.console import Console
+    from cyclopts import Token
 
     from peerterm.control.client import RemoteEngine
-    from peerterm.errors import PeertermError
     from peerterm.paths import Paths
 
-PIPE_COLUMNS = 4096
-"""Width of a table that no terminal shows: wide enough that nothing is cut."""
-
 MAX_SIZE = 2**62
+MAX_SECONDS = 10**6
 _UNITS = {"": 1, "b": 1} | {
     prefix + end: base**power
     for power, prefix in enumerate("kmgt", start=1)
     for end, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 @Parameter(name="*", group="Common options", negative=())
@@ -45,13 +44,9 @@ class Common:
     """The options of every verb; they may stand before the verb, too."""
 
     profile: Annotated[Path | None, Parameter(help="Folder of the profile; PEERTERM_HOME says the same.")] = None
-    json: Annotated[bool, Parameter(help="Print one JSON value on stdout.", show_default=False)] = False
-    quiet: Annotated[
-        bool, Parameter(name=["--quiet", "-q"], help="No progress and no talk, only errors.", show_default=False)
-    ] = False
-    no_start: Annotated[bool, Parameter(help="Fail with exit code 3 if no engine runs.", show_default=False)] = (
-        False
-    )
+    json: Annotated[bool, Parameter(help="Print one JSON value on stdout.")] = False
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No progress and no talk, only errors.")] = False
+    no_start: Annotated[bool, Parameter(help="Fail with exit code 3 if no engine runs.")] = False
 
     def paths(self) -> Paths:
         """Return the profile's paths; makes its folder."""
@@ -76,14 +71,17 @@ class Common:
                 sys.stdout.write(f"{clean(line)}\n")
 
     @asynccontextmanager
-    async def engine(self, *, start: bool = True, extra_args: Sequence[str] = ()) -> AsyncIterator[RemoteEngine]:
-        """Attach to the profile's engine, which is started if need be and allowed."""
-        from peerterm.control.launch import attach
+    async def engine(
+        self, *, start: bool = True, extra_args: Sequence[str] = (), seconds: float | None = None
+    ) -> AsyncIterator[RemoteEngine]:
+        """Attach to the profile's engine, which is started if need be and allowed, and given ``seconds``."""
+        from peerterm.control.launch import START_SECONDS, attach
 
         remote = await attach(
             self.paths(),
             start=start and not self.no_start,
             extra_args=extra_args,
+            seconds=START_SECONDS if seconds is None else seconds,
             on_start=lambda: self.talk("starting the engine in the background (to end it: peerterm stop)"),
         )
         async with remote:
@@ -92,39 +90,6 @@ class Common:
 
 COMMON = Common()
 """No common option given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows for people. Cells may hold anything; columns whose name ends in ``>`` are right-aligned."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    empty: str = ""
-
-    def print(self) -> None:
-        """Print the rows on stdout, or on stderr what it means that there are none."""
-        if not self.rows:
-            sys.stderr.write(f"{self.empty}\n" if self.empty else "")
-            return
-        from rich.table import Table as RichTable
-
-        table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for name in self.columns:
-            justify = "right" if name.endswith(">") else "left"
-            table.add_column(name.rstrip(">"), justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
-        for row in self.rows:
-            table.add_row(*(clean(str(cell)) for cell in row))
-        console().print(table)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return a console that reads nothing in its text as markup, and cuts nothing in a pipe."""
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPE_COLUMNS
-    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
 def print_json(value: object) -> None:
@@ -145,6 +110,29 @@ def report(error: PeertermError, *, as_json: bool) -> None:
         sys.stderr.write(f"  {clean(error.hint)}\n")
 
 
+def report_all(errors: Sequence[PeertermError], *, as_json: bool) -> int:
+    """Report what failed of several things; returns the exit code, that of the first."""
+    for error in errors:
+        report(error, as_json=as_json)
+    return errors[0].exit_code if errors else 0
+
+
+async def each(
+    things: Iterable[Item], ask: Callable[[Item], Awaitable[Answer]]
+) -> tuple[list[Answer], list[PeertermError]]:
+    """Ask the engine for several things, one by one; one that is refused does not keep the others."""
+    answers: list[Answer] = []
+    refused: list[PeertermError] = []
+    for thing in things:
+        try:
+            answers.append(await ask(thing))
+        except ControlError:
+            raise
+        except PeertermError as error:
+            refused.append(error)
+    return answers, refused
+
+
 @asynccontextmanager
 async def stream(items: AsyncIterator[Item]) -> AsyncIterator[AsyncIterator[Item]]:
     """Use a stream of the engine and close it, which ends it on the engine's side."""
@@ -152,6 +140,30 @@ async def stream(items: AsyncIterator[Item]) -> AsyncIterator[AsyncIterator[Item
         yield items
     finally:
         await cast("AsyncGenerator[Item, None]", items).aclose()
+
+
+def between(least: int, most: int) -> Callable[[object, float | None], None]:
+    """Return a validator of an option: a number in a range, or none given."""
+
+    def check(_: object, value: float | None) -> None:
+        if value is not None and not least <= value <= most:  # what is not a number is not between any
+            raise ValueError(f"It must be from {least} to {most}.")
+
+    return check
+
+
+SECONDS = Parameter(validator=between(0, MAX_SECONDS))
+"""An option that is a time to wait."""
+
+
+def _not_empty(_: object, tokens: Sequence[Token]) -> Path:
+    """Read a path; an empty one would be the current folder."""
+    if not tokens[0].value:
+        raise InvalidPath("an empty path names nothing", "for the current folder, write .")
+    return Path(tokens[0].value)
+
+
+AnyPath = Annotated[Path, Parameter(converter=_not_empty)]
 
 
 def absolute(path: str | Path) -> str:

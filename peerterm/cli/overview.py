@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.cli.verbs_peers import peers_table
 from peerterm.cli.verbs_shares import shares_table
+from peerterm.cli.verbs_transfers import ENDED, transfers_table
 from peerterm.config import flag_name
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ async def _show(common: Common, flags: Mapping[str, object]) -> None:
                     f"the engine already runs, without {ignored}; to change that: peerterm stop, then again"
                 )
         status, peers, shares = await engine.status(), await engine.peers(), await engine.shares()
+        running = [view for view in await engine.transfers() if view.state not in ENDED]
     if common.json:
         common.emit(status, [])
         return
     common.emit(status, [f"{status.name} is {status.state} on port {status.port}", ""])
-    for title, table in (("Peers", peers_table(peers)), ("Shares", shares_table(shares))):
-        common.emit(None, [title])
+    tables = {"Peers": peers_table(peers), "Shares": shares_table(shares), "Transfers": transfers_table(running)}
+    for title, table in tables.items():
         if table.rows:
+            common.emit(None, [title])
             table.print()
-        common.emit(None, [""] if table.rows else [table.empty, ""])
-    common.emit(None, ["Next: peerterm share PATH, peerterm search WORDS, peerterm get REF, peerterm --help"])
+            common.emit(None, [""])
+        elif title != "Transfers":
+            common.emit(None, [title, table.empty, ""])
+    common.emit(None, ["Next: peerterm share PATH, search WORDS, get REF, or --help for all"])
 
 
 def _arguments(flags: Mapping[str, object]) -> list[str]:

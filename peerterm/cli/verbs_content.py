@@ -1,4 +1,4 @@
-"""Verbs about content: search, get, transfers, cancel."""
+"""Verbs about content: search, get."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from peerterm.api.events import Snapshot, TransferChanged
+from peerterm.api.events import Snapshot, SourceDropped, TransferChanged
 from peerterm.api.views import SearchHit, SearchQuery, TransferView
-from peerterm.cli.common import COMMON, Common, Table, absolute, parse_size, report, stream
+from peerterm.cli.common import (
+    COMMON,
+    SECONDS,
+    AnyPath,
+    Common,
+    absolute,
+    each,
+    parse_size,
+    report_all,
+    stream,
+)
 from peerterm.cli.progress import Bars
-from peerterm.display import human_bytes, human_rate, human_seconds, short_id
-from peerterm.errors import ControlError, NotFound, PeertermError, UsageError, by_code
+from peerterm.cli.table import Table
+from peerterm.cli.verbs_transfers import ENDED, waiting_text
+from peerterm.display import counted, human_bytes, human_rate, human_seconds, short_id, some
+from peerterm.errors import ControlError, NotFound, PeertermError, by_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from peerterm.api.engine import EngineApi
     from peerterm.api.events import Event
 
 MAX_HITS = 10_000
 """Most contents one search lists."""
-
-ENDED = frozenset({"done", "failed", "cancelled"})
 
 
 def register(app: App) -> None:
@@ -39,19 +48,17 @@ def register(app: App) -> None:
         help_epilogue="Examples:\n  peerterm get 3fa9c21b\n  peerterm get anna/Videos/holiday.mkv -o /tmp\n"
         "  peerterm get sha256:9f86d081884c7d65... --json",
     )
-    app.command(transfers, help_epilogue="Example:\n  peerterm transfers --json")
-    app.command(cancel, help_epilogue="Examples:\n  peerterm cancel 7f3a\n  peerterm cancel 7f3a --delete")
 
 
 async def search(
     *words: Annotated[str, Parameter(required=True, help="All of them must occur in the path.")],
     type_: Annotated[
         Literal["any", "file", "folder", "video", "audio", "image", "document", "archive", "code"],
-        Parameter(name="--type", help="What to look for."),
+        Parameter(name="--type", help="What to look for.", show_default=True),
     ] = "any",
     min_size: Annotated[str | None, Parameter(help="Least size, such as 10M or 4GiB.")] = None,
     max_size: Annotated[str | None, Parameter(help="Most size.")] = None,
-    timeout: Annotated[float, Parameter(help="Seconds to wait for peers.")] = 3.0,
+    timeout: Annotated[float, SECONDS, Parameter(help="Seconds to wait for peers.", show_default=True)] = 3.0,
     common: Common = COMMON,
 ) -> None:
     """Ask all peers for names with these words, or for a content by its root or sha256."""
@@ -69,13 +76,24 @@ async def search(
             if len(hits) >= MAX_HITS:
                 common.talk(f"only the first {MAX_HITS} are listed; add a word")
                 break
-    rows = [
-        (x.root[:12], x.name, human_bytes(x.size), x.kind, ", ".join(peer.name for peer in x.peers), x.path)
-        for x in hits.values()
-    ]
-    common.emit(list(hits.values()), Table(("root", "name", "size>", "kind", "who", "path"), rows))
+    common.emit(list(hits.values()), hits_table(list(hits.values())))
     if not hits:
         raise NotFound(f"{query.text}: nobody who is online has it", "see who is here: peerterm peers")
+
+
+def hits_table(hits: Sequence[SearchHit]) -> Table:
+    """Return search hits for people; what stands first is what ``get`` takes."""
+    rows = [
+        (
+            short_id(x.root),
+            x.name + "/" * (x.kind == "folder"),
+            human_bytes(x.size),
+            some([peer.name for peer in x.peers]),
+            x.path.rpartition("/")[0],
+        )
+        for x in hits
+    ]
+    return Table(("root", "name~", "size>", "who~", "in~"), rows)
 
 
 async def get(
@@ -85,7 +103,7 @@ async def get(
             required=True, help="A root or its first digits, sha256:HEX, a peerterm: link, or PEER/share/path."
         ),
     ],
-    output: Annotated[str | None, Parameter(name=["--output", "-o"], help="Folder to put it in.")] = None,
+    output: Annotated[AnyPath | None, Parameter(name=["--output", "-o"], help="Folder to put it in.")] = None,
     detach: Annotated[bool, Parameter(help="Return at once; the engine fetches on.")] = False,
     common: Common = COMMON,
 ) -> int:
@@ -93,28 +111,12 @@ async def get(
     directory = absolute(output) if output is not None else ""
     async with common.engine() as engine, stream(engine.events()) as events:
         await anext(events, None)
-        started, refused = await _start(engine, refs, directory)
+        started, refused = await each(refs, lambda ref: engine.get(ref, directory))
         found = started if detach else await _ended(events, started, common)
     if found:
-        single = len(refs) == 1
-        common.emit(found[0] if single else found, _lines(found))
+        common.emit(found[0] if len(refs) == 1 else found, _results(found, common))
     failures = refused + [failure for view in found if (failure := _failure(view)) is not None]
-    for failure in failures:
-        report(failure, as_json=common.json)
-    return failures[0].exit_code if failures else 0
-
-
-async def _start(
-    engine: EngineApi, refs: Sequence[str], directory: str
-) -> tuple[list[TransferView], list[PeertermError]]:
-    started: list[TransferView] = []
-    refused: list[PeertermError] = []
-    for ref in refs:
-        try:
-            started.append(await engine.get(ref, directory))
-        except (NotFound, UsageError) as error:  # the others may still be had
-            refused.append(error)
-    return started, refused
+    return report_all(failures, as_json=common.json)
 
 
 async def _ended(
@@ -122,33 +124,50 @@ async def _ended(
 ) -> list[TransferView]:
     """Wait until transfers ended; returns them in the same order."""
     latest = {view.transfer_id: view for view in started}
-    with Bars(quiet=common.quiet) as bars:
-        try:
+    try:
+        with Bars(quiet=common.quiet) as bars:
             while any(view.state not in ENDED for view in latest.values()):
-                match await anext(events, None):
-                    case TransferChanged(transfer=view) if view.transfer_id in latest:
-                        latest[view.transfer_id] = view
-                    case Snapshot(transfers=views):
-                        latest.update({view.transfer_id: view for view in views if view.transfer_id in latest})
-                    case None:
-                        raise ControlError("the engine ended; it fetches on at its next start", "see: peerterm log")
-                for view in latest.values():
-                    bars.show(view.transfer_id, view.name, done=view.bytes, total=view.total, detail=_detail(view))
-        except asyncio.CancelledError:
-            running = " ".join(short_id(view.transfer_id) for view in latest.values() if view.state not in ENDED)
-            common.talk(
-                f"the engine fetches on (to see it: peerterm transfers; to end it: peerterm cancel {running})"
-            )
-            raise
+                _take(await anext(events, None), latest, bars)
+    except asyncio.CancelledError:
+        running = [view for view in latest.values() if view.state not in ENDED]
+        common.talk(f"the engine fetches on ({_what_next(running)})")
+        raise
     return [latest[view.transfer_id] for view in started]
 
 
+def _take(event: Event | None, latest: dict[str, TransferView], bars: Bars) -> None:
+    """Note what happened to transfers, and show it."""
+    match event:
+        case TransferChanged(transfer=view):
+            changed = [view]
+        case Snapshot(transfers=views):
+            changed = views
+        case SourceDropped() if event.transfer_id in latest:
+            bars.say(f"{latest[event.transfer_id].name}: {event.name} is not used any more: {event.reason}")
+            return
+        case None:
+            raise ControlError("the engine ended; it fetches on at its next start", "see: peerterm log")
+        case _:
+            return
+    for view in changed:
+        if view.transfer_id in latest:
+            latest[view.transfer_id] = view
+            bars.show(view.transfer_id, view.name, done=view.bytes, total=view.total, detail=_detail(view))
+            if view.state == "waiting":
+                bars.say(waiting_text(view))
+
+
 def _detail(view: TransferView) -> str:
-    if view.state in {"running", "verifying"}:
-        active = sum(source.state == "active" for source in view.sources)
-        of = f"{human_bytes(view.bytes)} of {human_bytes(view.total)}"
-        return f"{of}, {human_rate(view.rate)}, {human_seconds(view.eta)} left, {active} sources"
-    return f"{view.state} {view.error}".strip()
+    of = f"of {human_bytes(view.total)}, " if view.total else ""
+    if view.state != "running":
+        return of + (view.error or view.state)
+    active = sum(source.state == "active" for source in view.sources)
+    return f"{of}{human_rate(view.rate)}, {human_seconds(view.eta)} left, {counted(active, 'source')}"
+
+
+def _what_next(views: Sequence[TransferView]) -> str:
+    ids = " ".join(view.transfer_id for view in views)
+    return f"to see it: peerterm transfers; to end it: peerterm cancel {ids}"
 
 
 def _failure(view: TransferView) -> PeertermError | None:
@@ -159,55 +178,18 @@ def _failure(view: TransferView) -> PeertermError | None:
     return None
 
 
-def _lines(views: Sequence[TransferView]) -> list[str]:
+def _results(views: Sequence[TransferView], common: Common) -> list[str]:
+    """Tell what came from whom, how fast; returns the lines for stdout: a path, or the id of what goes on."""
     lines = []
     for view in views:
         if view.state == "done":
-            rate = human_rate(view.bytes / view.seconds) if view.seconds > 0 else ""
-            names = ", ".join(f"{source.name} {human_bytes(source.bytes)}" for source in view.sources)
-            took = f"{human_bytes(view.bytes)} in {human_seconds(view.seconds)} {rate}".strip()
-            lines.append(f"{view.path}  {took}" + (f"  from {names}" if names else ""))
+            rate = f", {human_rate(view.bytes / view.seconds)}" if view.seconds > 0 else ""
+            givers = sorted(view.sources, key=lambda source: -source.bytes)
+            names = some([f"{source.name} {human_bytes(source.bytes)}" for source in givers])
+            took = f"{human_bytes(view.bytes)} in {human_seconds(view.seconds)}{rate}"
+            common.talk(f"{view.name}: {took}" + (f", from {names}" if names else ""))
+            lines.append(view.path)
         elif view.state not in ENDED:
-            lines.append(f"{short_id(view.transfer_id)}  {view.name}  {view.state}")
+            common.talk(f"{view.name}: the engine fetches it in the background ({_what_next([view])})")
+            lines.append(view.transfer_id)
     return lines
-
-
-async def transfers(*, common: Common = COMMON) -> None:
-    """List downloads and uploads of this session."""
-    async with common.engine() as engine:
-        found = await engine.transfers()
-    common.emit(found, transfers_table(found))
-
-
-def transfers_table(views: Sequence[TransferView]) -> Table:
-    """Return transfers for people."""
-    rows = [
-        (
-            short_id(x.transfer_id),
-            {"down": "get", "up": "send"}[x.direction],
-            x.name,
-            x.state,
-            f"{x.bytes * 100 // x.total if x.total else 100}%",
-            human_bytes(x.total),
-            human_rate(x.rate) if x.rate else "",
-            human_seconds(x.eta) if x.eta is not None else "",
-            len(x.sources),
-            x.error,
-        )
-        for x in views
-    ]
-    columns = ("id", "way", "name", "state", "done>", "size>", "rate>", "left>", "peers>", "error")
-    return Table(columns, rows, "no transfers; fetch something: peerterm get REF")
-
-
-async def cancel(
-    transfer: Annotated[str, Parameter(help="Its id, or the id's first digits.")],
-    /,
-    *,
-    delete: Annotated[bool, Parameter(help="Also remove what it has fetched.")] = False,
-    common: Common = COMMON,
-) -> None:
-    """End a transfer."""
-    async with common.engine() as engine:
-        ended = await engine.cancel(transfer, delete=delete)
-    common.emit([ended], [f"{ended.name}: {ended.state}"])

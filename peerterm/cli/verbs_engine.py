@@ -1,4 +1,4 @@
-"""Verbs about the engine itself: status, stop, id, log, events, config."""
+"""Verbs about the engine itself: status, stop, id, log, events."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import asyncio
 import os
 import sys
 import time
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from peerterm.cli.common import COMMON, Common, Table, print_json, stream
-from peerterm.errors import ControlError, EngineNotRunning
+from peerterm.api.views import LogLine
+from peerterm.cli.common import COMMON, SECONDS, Common, between, print_json, stream
+from peerterm.errors import ControlError, EngineNotRunning, StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_LOG_LINES = 1000
+MAX_LOG_BYTES = 1024 * 1024
+"""Most of a log file that is read when no engine can be asked."""
 
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
@@ -28,36 +37,22 @@ def register(app: App) -> None:
     app.command(identity, name="id", help_epilogue="Examples:\n  peerterm id\n  peerterm id --qr")
     app.command(log, help_epilogue="Example:\n  peerterm log --lines 20")
     app.command(events, help_epilogue="Example:\n  peerterm events | jq 'select(.event == \"peer_joined\")'")
-    config = App(name="config", help="Show or change settings.")
-    config.command(config_list, name="list", help_epilogue="Example:\n  peerterm config list")
-    config.command(config_get, name="get", help_epilogue="Example:\n  peerterm config get node.port")
-    config.command(
-        config_set,
-        name="set",
-        help_epilogue="Examples:\n  peerterm config set node.name lab-7\n"
-        "  peerterm config set node.interfaces eth0,wlan0",
-    )
-    config.command(config_path, name="path", help_epilogue='Example:\n  $EDITOR "$(peerterm config path)"')
-    config.default(config_list)
-    app.command(config)
 
 
 async def status(
     *,
-    wait: Annotated[float | None, Parameter(help="Wait up to this many seconds for an engine to be ready.")] = None,
+    wait: Annotated[
+        float | None, SECONDS, Parameter(help="Wait up to this many seconds for an engine to be ready.")
+    ] = None,
     common: Common = COMMON,
 ) -> None:
     """Show the engine's state."""
-    from peerterm.control.launch import START_SECONDS, attach, wait_ready
+    from peerterm.control.launch import wait_ready
 
-    paths = common.paths()
-    seconds = START_SECONDS if wait is None else wait
-    until = time.monotonic() + seconds
+    until = time.monotonic() + (wait or 0.0)
     if common.no_start and wait is not None:
-        remote = await wait_ready(paths, seconds=seconds)
-    else:
-        remote = await attach(paths, start=not common.no_start, seconds=seconds)
-    async with remote as engine:
+        await (await wait_ready(common.paths(), seconds=wait)).close()
+    async with common.engine(seconds=wait) as engine:
         found = await engine.status()
         while wait is not None and found.state == "starting" and time.monotonic() < until:
             await asyncio.sleep(POLL_SECONDS)
@@ -118,19 +113,59 @@ async def identity(
     if qr and not common.json:
         import segno
 
-        segno.make(me.link).terminal(out=sys.stdout, compact=True)
+        segno.make(me.link).terminal(out=sys.stdout, compact=True, border=2)  # fits 24 lines
 
 
 async def log(
     *,
-    lines: Annotated[int, Parameter(name=["--lines", "-n"], help="How many, at most 1000.")] = 100,
+    lines: Annotated[
+        int,
+        Parameter(
+            name=["--lines", "-n"],
+            validator=between(1, MAX_LOG_LINES),
+            help="How many, at most 1000.",
+            show_default=True,
+        ),
+    ] = 100,
     common: Common = COMMON,
 ) -> None:
-    """Show the newest lines of the engine's log."""
-    async with common.engine() as engine:
-        found = await engine.log(lines)
-    shown = (f"{time.strftime('%H:%M:%S', time.localtime(x.at))} {x.level:7} {x.source} {x.text}" for x in found)
-    common.emit(found, shown)
+    """Show the newest lines of the engine's log; of the last engine's, if none runs."""
+    try:
+        async with common.engine(start=False) as engine:
+            found = await engine.log(lines)
+    except EngineNotRunning:
+        if common.no_start:
+            raise
+        found = _logged(common.paths().log, lines)
+    if not found:
+        common.talk("the log is empty")
+    common.emit(found, (f"{_moment(x.at)} {x.level:7} {x.source}: {x.text}" for x in found))
+
+
+def _logged(file: Path, lines: int) -> list[LogLine]:
+    """Read the newest lines of a log file, which says why an engine ended."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
+            texts = stream.read(MAX_LOG_BYTES).decode(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(f"{file}: {error.strerror}", "see who owns it: ls -l") from error
+    return [line for line in map(_log_line, texts) if line is not None]
+
+
+def _log_line(text: str) -> LogLine | None:
+    """Read ``TIME LEVEL SOURCE text``, as ``logs.LineFormatter`` writes it; ``None`` if it is cut."""
+    try:
+        at, level, source, rest = text.split(maxsplit=3)
+        return LogLine(at=datetime.fromisoformat(at).timestamp(), level=level.lower(), source=source, text=rest)
+    except ValueError:
+        return None
+
+
+def _moment(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 async def events(*, common: Common = COMMON) -> None:
@@ -139,55 +174,4 @@ async def events(*, common: Common = COMMON) -> None:
         async for event in happening:
             print_json(event)
             sys.stdout.flush()
-
-
-async def config_list(
-    *,
-    running: Annotated[bool, Parameter(help="Ask the running engine, flags included.")] = False,
-    common: Common = COMMON,
-) -> None:
-    """List all settings, their values and where those come from."""
-    from peerterm.config import Settings
-
-    if running:
-        async with common.engine(start=False) as engine:
-            found = await engine.settings()
-    else:
-        found = Settings.load(common.paths().config, env=os.environ).views()
-    rows = [(item.name, item.value, item.source, item.help) for item in found]
-    common.emit(found, Table(("setting", "value", "from", "meaning"), rows))
-
-
-def config_get(
-    key: Annotated[str, Parameter(help="A name such as node.port, or port.")], /, *, common: Common = COMMON
-) -> None:
-    """Print the value of one setting."""
-    from peerterm.config import Settings, find_setting
-
-    name = find_setting(key)
-    found = next(item for item in Settings.load(common.paths().config, env=os.environ).views() if item.name == name)
-    common.emit(found, [found.value])
-
-
-def config_set(
-    key: Annotated[str, Parameter(help="A name such as node.port, or port.")],
-    value: Annotated[str, Parameter(help="The new value; several are separated by commas.")],
-    /,
-    *,
-    common: Common = COMMON,
-) -> None:
-    """Change a setting in config.toml; comments there stay. An engine takes it up when it starts."""
-    from peerterm.config import find_setting, set_value
-    from peerterm.control.lock import is_held
-
-    paths = common.paths()
-    set_value(paths.config, key, value)
-    if is_held(paths.lock):
-        common.talk("the engine that runs takes it up when it starts next: peerterm stop, then any verb")
-    common.emit({"name": find_setting(key), "value": value, "file": str(paths.config)}, [])
-
-
-def config_path(*, common: Common = COMMON) -> None:
-    """Print where config.toml is, or would be."""
-    path = str(common.paths().config)
-    common.emit({"path": path}, [path])
+    common.talk("the engine has ended")

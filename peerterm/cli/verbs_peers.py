@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from peerterm.api.events import PeerJoined, PeerLeft, Snapshot
-from peerterm.cli.common import COMMON, Common, Table, stream
+from peerterm.cli.common import COMMON, SECONDS, Common, between, stream
+from peerterm.cli.table import Table
 from peerterm.display import human_bytes, short_id
 from peerterm.errors import ControlError, PeerUnavailable
 
@@ -30,15 +31,17 @@ def register(app: App) -> None:
     )
     app.command(
         browse,
-        help_epilogue="Examples:\n  peerterm browse anna\n  peerterm browse anna Videos/2024\n"
+        help_epilogue="Examples:\n  peerterm browse anna\n  peerterm browse anna/Videos/2024\n"
         "  peerterm browse 3fa9c21b --json",
     )
 
 
 async def peers(
     *,
-    wait: Annotated[int, Parameter(help="Return once this many are online.")] = 0,
-    timeout: Annotated[float, Parameter(help="Seconds to wait; then the exit code is 4.")] = 30.0,
+    wait: Annotated[int, Parameter(validator=between(0, 1_000_000), help="Return once this many are online.")] = 0,
+    timeout: Annotated[
+        float, SECONDS, Parameter(help="Seconds to wait; then the exit code is 4.", show_default=True)
+    ] = 30.0,
     common: Common = COMMON,
 ) -> None:
     """List the machines on this network."""
@@ -77,18 +80,20 @@ def peers_table(peers: Sequence[PeerView]) -> Table:
     rows = [
         (short_id(x.peer_id), x.name, x.state, x.shares, human_bytes(x.bytes), x.address, x.trust) for x in peers
     ]
-    columns = ("id", "name", "state", "shares>", "size>", "address", "trust")
+    columns = ("id", "name~", "state", "shares>", "size>", "address~", "trust")
     return Table(columns, rows, "nobody else is here yet; start peerterm on another machine of this network")
 
 
 async def browse(
     peer: Annotated[str, Parameter(help="Name, id or unique id prefix; your own name lists your own shares.")],
-    path: Annotated[str, Parameter(help="Share and folders, joined by /.")] = "",
+    path: Annotated[str, Parameter(help="Share and folders, joined by /; may also follow PEER and a /.")] = "",
     /,
     *,
     common: Common = COMMON,
 ) -> None:
     """List a folder of a peer's shares, or its shares."""
+    peer, _, start = peer.partition("/")
+    path = "/".join(filter(None, (start.strip("/"), path.strip("/"))))
     entries: list[EntryView] = []
     async with common.engine() as engine:
         page = await engine.browse(peer, path)
@@ -98,5 +103,6 @@ async def browse(
             entries += page.entries
     if page.next:
         common.talk(f"only the first {len(entries)} entries are listed")
-    rows = [(x.name + "/" * (x.kind == "folder"), human_bytes(x.size), x.files, x.root[:12]) for x in entries]
-    common.emit(entries, Table(("name", "size>", "files>", "root"), rows, "nothing in here"))
+    rows = [(short_id(x.root), x.name + "/" * (x.kind == "folder"), human_bytes(x.size), x.files) for x in entries]
+    empty = f"{peer}/{path} is empty" if path else f"{peer} shares nothing"
+    common.emit(entries, Table(("root", "name~", "size>", "files>"), rows, empty))

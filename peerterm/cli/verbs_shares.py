@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from peerterm.api.events import ShareChanged, ShareRemoved, Snapshot
-from peerterm.cli.common import COMMON, Common, Table, absolute, report, stream
+from peerterm.cli.common import COMMON, AnyPath, Common, absolute, each, report_all, stream
 from peerterm.cli.progress import Bars
-from peerterm.display import human_bytes, human_seconds, short_id
+from peerterm.cli.table import Table
+from peerterm.display import counted, human_bytes, human_seconds, short_id
 from peerterm.errors import ControlError, NotFound, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
     from peerterm.api.events import Event
     from peerterm.api.views import ShareView
+    from peerterm.errors import PeertermError
+
+MAX_LEFT_OUT_SHOWN = 5
+"""Most entries that were left out of a share and are named."""
 
 
 def register(app: App) -> None:
@@ -33,9 +39,11 @@ def register(app: App) -> None:
 
 
 async def share(
-    *paths: Annotated[str, Parameter(required=True, help="Files and folders.")],
+    *paths: Annotated[AnyPath, Parameter(required=True, help="Files and folders.")],
     name: Annotated[str, Parameter(help="What peers see it as; its own name if not given.")] = "",
-    to: Annotated[str, Parameter(help="Who may have it: everyone, known, verified or a PEER.")] = "everyone",
+    to: Annotated[
+        str, Parameter(help="Who may have it: everyone, known, verified or a PEER.", show_default=True)
+    ] = "everyone",
     common: Common = COMMON,
 ) -> int:
     """Offer files and folders to this network; waits until they are indexed."""
@@ -44,12 +52,14 @@ async def share(
     wanted = [absolute(path) for path in paths]
     async with common.engine() as engine, stream(engine.events()) as events:
         await _first(events)
-        found = [await engine.share(path, name, to) for path in wanted]
+        found, refused = await each(wanted, lambda path: engine.share(path, name, to))
         finished = await _indexed(events, found, common)
-    common.emit(finished, shares_table(finished))
-    if to == "everyone" and not common.json:
-        common.talk("everyone on this network can list and fetch this; to end that: peerterm unshare ID")
-    return _complain(finished, common)
+    if finished:
+        common.emit(finished, shares_table(finished))
+    for view in finished:
+        who = "everyone on this network" if view.visibility == "everyone" else view.visibility
+        common.talk(f"{view.name}: {who} can see and fetch it (to end that: peerterm unshare {view.share_id})")
+    return report_all(refused + _left_out(finished, common), as_json=common.json)
 
 
 async def shares(*, common: Common = COMMON) -> None:
@@ -80,7 +90,7 @@ async def rescan(
         found = await engine.rescan(_reference(name))
         finished = await _indexed(events, found, common)
     common.emit(finished, shares_table(finished))
-    return _complain(finished, common)
+    return report_all(_left_out(finished, common), as_json=common.json)
 
 
 def _reference(name: str) -> str:
@@ -97,15 +107,15 @@ async def _first(events: AsyncIterator[Event]) -> None:
 async def _indexed(events: AsyncIterator[Event], started: Sequence[ShareView], common: Common) -> list[ShareView]:
     """Wait until shares are indexed; returns them in the same order."""
     latest = {share.share_id: share for share in started}
-    with Bars(quiet=common.quiet) as bars:
-        try:
+    try:
+        with Bars(quiet=common.quiet) as bars:
             while any(share.state == "indexing" for share in latest.values()):
                 _take(await anext(events, None), latest)
                 for share in latest.values():
                     _show(bars, share)
-        except asyncio.CancelledError:
-            common.talk("indexing goes on in the background (to see it: peerterm shares)")
-            raise
+    except asyncio.CancelledError:
+        common.talk("indexing goes on in the background (to see it: peerterm shares)")
+        raise
     return [latest[share.share_id] for share in started]
 
 
@@ -122,24 +132,40 @@ def _take(event: Event | None, latest: dict[str, ShareView]) -> None:
 
 
 def _show(bars: Bars, share: ShareView) -> None:
-    detail = f"{human_bytes(share.done_bytes)} of {human_bytes(share.bytes)}, {human_seconds(share.eta)} left"
-    if share.state != "indexing":
-        detail = f"{share.state}, {human_bytes(share.bytes)} in {share.files} files"
     done = share.done_bytes if share.state == "indexing" else share.bytes
-    bars.show(share.share_id, share.name, done=done, total=share.bytes, detail=detail)
+    detail = f"of {human_bytes(share.bytes)} in {counted(share.files, 'file')}"
+    if share.state != "indexing":
+        detail += f", {share.state}"
+    elif share.eta is not None:
+        detail += f", {human_seconds(share.eta)} left"
+    bars.show(
+        share.share_id,
+        share.name,
+        done=done,
+        total=share.bytes,
+        detail=detail if share.bytes else "looking for files",
+    )
 
 
-def _complain(shares: Sequence[ShareView], common: Common) -> int:
-    """Tell what was left out or failed; returns the exit code."""
-    code = 0
+def _left_out(shares: Sequence[ShareView], common: Common) -> list[PeertermError]:
+    """Tell what was left out of shares and why; returns the errors of those that could not be indexed."""
     for share in shares:
-        for skipped in share.skipped:
-            common.talk(f"{share.name}: left out: {skipped}")
-        if share.state != "ready":
-            error = StorageError(f"{share.path}: {share.state}: {share.error or 'it could not be indexed'}")
-            report(error, as_json=common.json)
-            code = error.exit_code
-    return code
+        shown = share.skipped[:MAX_LEFT_OUT_SHOWN]
+        for line in shown:
+            common.talk(f"{share.name}: left out: {line}")
+        if rest := _count(share.skipped) - len(shown):
+            common.talk(f"{share.name}: left out: {rest} more (to see why: peerterm shares --json)")
+    return [
+        StorageError(f"{share.path}: {share.state}: {share.error or 'it could not be indexed'}")
+        for share in shares
+        if share.state != "ready"
+    ]
+
+
+def _count(skipped: Sequence[str]) -> int:
+    """Return how much was left out; the engine names only so many, and says last how many others there are."""
+    more = re.fullmatch(r"and (\d+) more", skipped[-1]) if skipped else None
+    return len(skipped) - 1 + int(more[1]) if more else len(skipped)
 
 
 def shares_table(shares: Sequence[ShareView]) -> Table:
@@ -149,13 +175,13 @@ def shares_table(shares: Sequence[ShareView]) -> Table:
             short_id(x.share_id),
             x.name,
             x.state,
-            f"{x.files}",
+            x.files,
             human_bytes(x.bytes),
             x.visibility,
-            x.root[:12],
+            short_id(x.root),
             x.path,
         )
         for x in shares
     ]
-    columns = ("id", "name", "state", "files>", "size>", "for", "root", "path")
+    columns = ("id", "name~", "state", "files>", "size>", "for", "root", "path~")
     return Table(columns, rows, "nothing is shared; offer a folder: peerterm share PATH")

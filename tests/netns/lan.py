@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -50,8 +51,10 @@ def wait_until(condition: Callable[[], object], timeout: float, what: str = "") 
 class Lan:
     """A bridge with ``hosts`` namespaces on it, each with the address 10.97.N.HOST+1 on its interface e0."""
 
-    def __init__(self, hosts: int, *, uplink: str = "") -> None:
+    def __init__(self, hosts: int, *, uplink: str = "", has_ipv4: bool = True, has_ipv6: bool = True) -> None:
         self.number = next(_numbers) % 250
+        self.has_ipv4 = has_ipv4
+        self.has_ipv6 = has_ipv6
         self.name = f"ptl{self.number}"
         self.hosts = hosts
         self.uplink = uplink
@@ -74,7 +77,11 @@ class Lan:
             run("ip", "netns", "add", namespace)
             run("ip", "link", "add", port, "type", "veth", "peer", "name", "e0", "netns", namespace)
             run("ip", "link", "set", port, "master", self.name, "up")
-            run("ip", "-n", namespace, "addr", "add", f"{self.address(host)}/24", "brd", "+", "dev", "e0")
+            if not self.has_ipv6:
+                switch = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"
+                run("ip", "netns", "exec", namespace, "sh", "-c", switch)
+            if self.has_ipv4:
+                run("ip", "-n", namespace, "addr", "add", f"{self.address(host)}/24", "brd", "+", "dev", "e0")
             run("ip", "-n", namespace, "link", "set", "e0", "up")
             run("ip", "-n", namespace, "link", "set", "lo", "up")
             if self.uplink:
@@ -93,6 +100,9 @@ class Lan:
         for engine in self.engines:
             engine.kill()
         for host in range(self.hosts):
+            for pid in run("ip", "netns", "pids", self.namespace(host), check=False).stdout.split():
+                with suppress(ProcessLookupError):  # such as an engine that a verb started in the background
+                    os.kill(int(pid), signal.SIGKILL)
             run("ip", "netns", "del", self.namespace(host), check=False)
         run("ip", "link", "del", self.name, check=False)
 
@@ -104,6 +114,30 @@ class Lan:
         """Put a host's cable back."""
         run("ip", "link", "set", f"{self.name}v{host}", "up")
 
+    def ip(self, host: int, *words: object) -> str:
+        """Run one command of iproute2 on a host; return what it printed."""
+        return run("ip", "-n", self.namespace(host), *words).stdout
+
+    def adopt(self, other: Lan, host: int) -> str:
+        """Give a host of another LAN an interface e1 on this one; return its address there."""
+        namespace, port, address = other.namespace(host), f"{self.name}x{host}", self.address(200 + host)
+        run("ip", "link", "add", port, "type", "veth", "peer", "name", "e1", "netns", namespace)
+        run("ip", "link", "set", port, "master", self.name, "up")
+        other.ip(host, "addr", "add", f"{address}/24", "brd", "+", "dev", "e1")
+        other.ip(host, "link", "set", "e1", "up")
+        return address
+
+    def stop_flooding(self) -> None:
+        """Let the bridge drop every broadcast and multicast, as some access points do; hosts reach each other."""
+        macs = [json.loads(self.ip(host, "-j", "link", "show", "e0"))[0]["address"] for host in range(self.hosts)]
+        for host in range(self.hosts):
+            port = f"{self.name}v{host}"
+            run("ip", "link", "set", port, "type", "bridge_slave", "bcast_flood", "off", "mcast_flood", "off")
+            for other, mac in enumerate(macs):
+                if other != host:
+                    to = ("to", self.address(other), "lladdr", mac, "dev", "e0", "nud", "permanent")
+                    self.ip(host, "neigh", "replace", *to)
+
     def host(self, number: int, home: Path, **settings: str) -> Host:
         """Return the host's peerterm, not started yet; settings become ``PEERTERM_*`` variables."""
         host = Host(self, number, home, settings)
@@ -113,13 +147,17 @@ class Lan:
 
 @dataclass
 class Host:
-    """One peerterm on one host: its profile, its engine process and its command line."""
+    """One peerterm on one host: its profile, its engine process and its command line.
+
+    ``prefix`` is a command that every process of this host is started by.
+    """
 
     lan: Lan
     number: int
     home: Path
     settings: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
+    prefix: tuple[str, ...] = ()
     downloads: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,16 +169,20 @@ class Host:
         """Return the environment of this host's processes."""
         settings = {"name": f"host{self.number}", "download_dir": str(self.downloads), **self.settings}
         variables = {f"PEERTERM_{key.upper()}": value for key, value in settings.items()}
-        return {**os.environ, "PEERTERM_HOME": str(self.home / "profile"), **variables}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PEERTERM_")}
+        return {**inherited, "PEERTERM_HOME": str(self.home / "profile"), **variables}
 
     def command(self, *words: object) -> list[str]:
         """Return the command that runs peerterm with these words on this host."""
-        inside = ["ip", "netns", "exec", self.lan.namespace(self.number)]
-        return [*inside, sys.executable, "-m", "peerterm", *(str(word) for word in words)]
+        return [*self.inside(), sys.executable, "-m", "peerterm", *(str(word) for word in words)]
+
+    def inside(self) -> list[str]:
+        """Return what a command is put behind to run on this host."""
+        return ["ip", "netns", "exec", self.lan.namespace(self.number), *self.prefix]
 
     def script(self, path: Path, *words: object) -> list[str]:
         """Return the command that runs a Python script on this host."""
-        return [*self.command()[:4], sys.executable, str(path), *(str(word) for word in words)]
+        return [*self.inside(), sys.executable, str(path), *(str(word) for word in words)]
 
     def start(self, *words: object, wait: bool = True, script: Path | None = None) -> Host:
         """Start the engine, or a script that runs one; return when its control socket answers."""
@@ -175,6 +217,10 @@ class Host:
         self.lan.processes.append(process)
         return process
 
+    def watch(self) -> Watcher:
+        """Follow the engine's events from now on."""
+        return Watcher(self)
+
     def online(self) -> set[str]:
         """Return the names of the peers this host sees online."""
         return {peer["name"] for peer in self.json("peers") if peer["state"] == "online"}
@@ -196,3 +242,26 @@ class Host:
             self.process.kill()
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
+
+
+class Watcher:
+    """What ``peerterm events`` prints on one host; it ends with the LAN at the latest."""
+
+    def __init__(self, host: Host) -> None:
+        self._path = host.home / f"events-{len(host.lan.processes)}"
+        with self._path.open("wb") as file:
+            command = host.command("events")
+            process = subprocess.Popen(command, env=host.environment, stdout=file, text=True)
+        host.lan.processes.append(process)
+        self.wait_for("snapshot", 20)
+
+    def seen(self, name: str, /, **fields: object) -> list[dict[str, Any]]:
+        """Return the events of this name so far; of those about a peer, the ones in which its fields fit."""
+        complete = self._path.read_text().rpartition("\n")[0].splitlines()
+        events = [event for event in map(json.loads, complete) if event["event"] == name]
+        return [event for event in events if not fields or fields.items() <= event["peer"].items()]
+
+    def wait_for(self, name: str, timeout: float, /, **fields: object) -> dict[str, Any]:
+        """Wait for the first such event and return it."""
+        wait_until(lambda: self.seen(name, **fields), timeout, f"{name} {fields}")
+        return self.seen(name, **fields)[0]

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from peerterm.display import MAX_CLEAN_CHARACTERS, clean, human_bytes, human_rate, human_seconds, short_id
+from peerterm.display import (
+    MAX_CLEAN_CHARACTERS,
+    clean,
+    counted,
+    human_bytes,
+    human_rate,
+    human_seconds,
+    short_id,
+    some,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +105,12 @@ def test_bytes_read_well(size: int, text: str) -> None:
 def test_durations_read_well(seconds: float | None, text: str) -> None:
     """Two units are enough; what is no duration is a dash."""
     assert human_seconds(seconds) == text
+
+
+def test_counts_and_lists_read_well() -> None:
+    """One is singular; a long list ends in a number."""
+    assert [counted(n, "file") for n in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert [some(list("abcde")[:n], 3) for n in (0, 1, 3, 5)] == ["", "a", "a, b, c", "a, b, c and 2 more"]
 
 
 def test_short_id_is_what_one_types() -> None:

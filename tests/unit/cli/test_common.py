@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from peerterm.cli.common import Table, absolute, parse_size
-from peerterm.errors import InvalidPath, UsageError
+from peerterm.cli.common import absolute, each, parse_size
+from peerterm.errors import ControlError, InvalidPath, NotFound, UsageError
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             absolute(bad)
 
 
-def test_table_cells_are_literal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Markup and escapes in a cell are shown or dropped, never obeyed; a pipe cuts nothing."""
-    Table(("name", "n>"), [("[red]x[/red] :smile: \x1b[31m", "y" * 300)]).print()
+async def test_refused_thing_does_not_keep_the_others() -> None:
+    """Only the loss of the engine ends all."""
 
-    shown = capsys.readouterr().out
-    assert "[red]x[/red] :smile: [31m" in shown
-    assert "y" * 300 in shown
-    assert "\x1b" not in shown
+    async def ask(thing: str) -> str:
+        if thing == "absent":
+            raise NotFound(thing)
+        if thing == "ended":
+            raise ControlError(thing)
+        return thing.upper()
 
+    answers, refused = await each(["a", "absent", "b"], ask)
 
-def test_empty_table_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing on stdout: that is data."""
-    Table(("name",), [], "nothing here").print()
-    Table(("name",), []).print()
-
-    assert capsys.readouterr() == ("", "nothing here\n")
+    assert answers == ["A", "B"]
+    assert [error.message for error in refused] == ["absent"]
+    with pytest.raises(ControlError):
+        await each(["ended"], ask)

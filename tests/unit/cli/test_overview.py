@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.fakes.fake_engine import FakeEngine, make_peer
+from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +20,15 @@ def test_bare_command_shows_the_engine_at_a_glance(
 ) -> None:
     """State, peers, shares, and what to type next."""
     fake.known_peers.append(make_peer("anna"))
+    fake.known_transfers = [make_transfer("film"), make_transfer("song", state="done")]
 
     done = run()
 
     assert done.code == 0
     assert "fake is ready on port 47470" in done.out
     assert "anna" in done.out
+    assert "film" in done.out
+    assert "song" not in done.out
     assert "peerterm share PATH" in done.out
 
 

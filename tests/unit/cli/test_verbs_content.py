@@ -1,4 +1,4 @@
-"""search, get, transfers, cancel."""
+"""search, get."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peerterm.api.events import Snapshot
+from peerterm.api.events import Snapshot, SourceDropped, TransferChanged
 from peerterm.api.views import HolderView, SearchQuery, SourceView
-from peerterm.cli import verbs_content
+from peerterm.cli import progress, verbs_content
 from tests.fakes.fake_engine import FakeEngine, make_hit, make_transfer
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_search_lists_contents_with_their_holders(
     assert [found["name"] for found in data.json] == ["x.mkv", "y"]
     assert {"name", "path", "kind", "size", "root", "sha256", "peers"} <= set(data.json[0])
     assert [peer["name"] for peer in data.json[0]["peers"]] == ["anna", "bert"]
-    assert "anna, bert" in table.out
+    assert f"{hit.root[:8]}  x.mkv  2.0 kB  anna, bert  Videos\n" in table.out
 
 
 def test_search_passes_what_was_asked(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
@@ -101,14 +101,57 @@ def test_get_waits_and_prints_one_object(
     assert fake.asked == [("get", "abc", str(tmp_path / "sub"))]
 
 
-def test_get_shows_progress_and_a_summary(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
-    """Rate, time left and sources while it runs; then where it is and from whom."""
+def test_get_shows_progress_and_a_summary(
+    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rate, time left and sources while it runs; then from whom, and on stdout nothing but where it is."""
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     fake.progress["abc"] = finished("x")
 
     done = run("get", "abc")
 
-    assert "x: 50% 500 bytes of 1.0 kB, 100 bytes/s, 5.0 s left, 1 sources" in done.err
-    assert done.out == "/d/x  1.0 kB in 2.0 s 500 bytes/s  from anna[2J 1.0 kB\n"
+    assert "x: 50% of 1.0 kB, 100 bytes/s, 5.0 s left, 1 source\n" in done.err
+    assert "x: 1.0 kB in 2.0 s, 500 bytes/s, from anna[2J 1.0 kB\n" in done.err
+    assert done.out == "/d/x\n"
+
+
+def test_get_that_waits_says_that_it_resumes(
+    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
+) -> None:
+    """Nobody is left to wonder why nothing moves, or how to end it."""
+    first, half, last = finished("x")
+    fake.progress["abc"] = [first, half, replace(half, state="waiting"), last]
+
+    done = run("get", "abc")
+
+    ident = first.transfer_id
+    assert done.code == 0
+    assert f"x: no peer that has it is online; it resumes by itself (or: peerterm cancel {ident})" in done.err
+
+
+def test_get_names_a_source_that_was_dropped(
+    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose bytes were bad is news; what happens to other transfers is not."""
+    view = finished("x")[-1]
+    fake.progress["abc"] = finished("x")[:1]
+    events = fake.events
+
+    def dropped(transfer: str, name: str) -> SourceDropped:
+        return SourceDropped(transfer_id=transfer, peer_id="e" * 64, name=name, reason="3 bad chunks", strikes=3)
+
+    async def happening() -> Any:
+        async for event in events():
+            yield event
+            yield dropped("other", "carl")
+            yield dropped(view.transfer_id, "eve")
+            yield TransferChanged(transfer=view)
+
+    monkeypatch.setattr(fake, "events", happening)
+    done = run("get", "abc")
+
+    assert "x: eve is not used any more: 3 bad chunks\n" in done.err
+    assert "carl" not in done.err
 
 
 def test_get_of_several_prints_a_list(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
@@ -155,7 +198,8 @@ def test_get_can_be_detached(fake: FakeEngine, serving: ServedEngine, run: Calla
 
     done = run("get", "abc", "--detach")
 
-    assert (done.code, done.out) == (0, f"{make_transfer('x').transfer_id}  x  queued\n")
+    assert (done.code, done.out) == (0, f"{make_transfer('x').transfer_id}\n")
+    assert "peerterm cancel" in done.err
 
 
 def test_interrupt_leaves_the_transfer_running(
@@ -206,28 +250,3 @@ def test_get_ends_with_the_engine(
 
     assert done.code == 3
     assert "next start" in done.err
-
-
-def test_transfers_are_listed(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
-    """Downloads and uploads are in one list."""
-    fake.known_transfers = [*finished("x")[1:2], make_transfer("up", direction="up", total=0, state="waiting")]
-
-    data, table = run("transfers", "--json"), run("transfers")
-
-    wanted = {"transfer_id", "direction", "name", "state", "bytes", "total", "rate", "eta", "sources", "error"}
-    assert wanted <= set(data.json[0])
-    assert "50%" in table.out
-    assert "send" in table.out
-
-
-def test_cancel_ends_a_transfer(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
-    """A prefix is enough; what was fetched goes only when asked."""
-    fake.known_transfers = [make_transfer("x")]
-
-    plain = run("cancel", make_transfer("x").transfer_id)
-    data = run("cancel", make_transfer("x").transfer_id[:6], "--delete", "--json")
-
-    assert plain.out == "x: cancelled\n"
-    assert data.json[0]["state"] == "cancelled"
-    assert [asked[2] for asked in fake.asked] == [False, True]
-    assert run("cancel", "ffff").code == 4

@@ -105,9 +105,34 @@ def test_log_shows_the_newest_lines(fake: FakeEngine, serving: ServedEngine, run
 
     plain, data = run("log", "-n", "1"), run("log", "--json")
 
-    assert plain.out.endswith("info    net a [2Jb\n")
+    assert plain.out.endswith(":01 info    net: a [2Jb\n")
     assert plain.out.count("\n") == 1
     assert [line["text"] for line in data.json] == ["old", "a\n\x1b[2Jb"]
+
+
+def test_log_of_an_engine_that_ended_is_read_from_its_file(home: Path, run: Callable[..., Any]) -> None:
+    """Why an engine ended can be seen without starting another."""
+    home.mkdir(mode=0o700)
+    (home / "peerterm.log").write_text(
+        "cut\n2026-11-22T15:06:41.500 INFO    net link up\n2026-11-22T15:06:42.500 ERROR   engine disk full\n"
+    )
+
+    plain, data, refused = run("log", "-n", "1"), run("log", "--json"), run("log", "--no-start")
+
+    assert plain.out == "2026-11-22 15:06:42 error   engine: disk full\n"
+    assert [(line["level"], line["text"]) for line in data.json] == [("info", "link up"), ("error", "disk full")]
+    assert refused.code == 3
+
+
+def test_log_that_cannot_be_read_is_told(home: Path, run: Callable[..., Any]) -> None:
+    """None at all is an empty list; one that is no file is an error of this machine."""
+    empty, data = run("log"), run("log", "--json", "--quiet")
+    (home / "peerterm.log").mkdir()
+    broken = run("log")
+
+    assert (empty.code, empty.out, empty.err) == (0, "", "the log is empty\n")
+    assert data.json == []
+    assert (broken.code, "peerterm.log" in broken.err) == (6, True)
 
 
 def test_events_are_one_object_a_line(
@@ -125,43 +150,7 @@ def test_events_are_one_object_a_line(
     done = run("events")
 
     first, second = (json.loads(line) for line in done.out.splitlines())
-    assert done.code == 0
+    assert (done.code, done.err) == (0, "the engine has ended\n")
     assert done.out.isascii()
     assert (first["event"], second["event"]) == ("snapshot", "peer_joined")
     assert second["peer"]["name"] == "anna\u202e"
-
-
-def test_config_can_be_listed_read_and_set(home: Path, run: Callable[..., Any]) -> None:
-    """Settings need no engine."""
-    written = run("config", "set", "port", "5000")
-    read = run("config", "get", "node.port")
-    listed = run("config", "list", "--json")
-    table = run("config")
-
-    assert (written.code, written.out) == (0, "")
-    assert read.out == "5000\n"
-    assert {item["name"]: item["source"] for item in listed.json}["node.port"] == "file"
-    assert "node.port" in table.out
-    assert run("config", "path").out == f"{home / 'config.toml'}\n"
-
-
-def test_config_set_says_when_it_takes_effect(home: Path, run: Callable[..., Any]) -> None:
-    """An engine that runs keeps its settings until it starts next."""
-    run("config", "path")
-    with ProfileLock(home / "lock"):
-        done = run("config", "set", "node.name", "lab")
-
-    assert "starts next" in done.err
-
-
-def test_config_list_can_ask_the_engine(serving: ServedEngine, run: Callable[..., Any]) -> None:
-    """What runs may differ from the file."""
-    assert len(run("config", "list", "--running", "--json").json) > 10
-
-
-def test_unknown_setting_is_told_with_its_nearest(run: Callable[..., Any]) -> None:
-    """A usage error."""
-    done = run("config", "get", "node.prt")
-
-    assert done.code == 2
-    assert "node.port" in done.err

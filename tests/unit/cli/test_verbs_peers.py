@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from peerterm.api.views import EntryView
 from peerterm.cli import verbs_peers
 from tests.fakes.fake_engine import FakeEngine, make_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from tests.fakes.serving import ServedEngine
 
@@ -100,6 +100,18 @@ def test_browse_reads_all_pages(fake: FakeEngine, serving: ServedEngine, run: Ca
 
     assert [entry["name"] for entry in done.json] == ["0", "1", "2", "3", "4"]
     assert {"name", "kind", "size", "root", "mtime"} <= set(done.json[0])
+
+
+@pytest.mark.parametrize("words", [["anna", "Videos/2024"], ["anna/Videos/2024/"], ["anna/Videos", "2024"]])
+def test_place_may_follow_the_peer(
+    words: list[str], fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
+) -> None:
+    """A place is written as ``get`` takes it, or as two words."""
+    fake.known_peers.append(make_peer("anna"))
+
+    done = run("browse", *words)
+
+    assert (done.code, done.out, done.err) == (0, "", "anna/Videos/2024 is empty\n")
 
 
 def test_browse_marks_folders(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:

@@ -57,6 +57,33 @@ def test_share_reports_what_went_wrong(
     assert "left out: a: is a link" in done[1].err
 
 
+def test_share_says_how_much_was_left_out(
+    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A few are named, the others counted, those that the engine did not name included."""
+    lines = [f"{n}: is a link" for n in range(8)]
+    fake.indexing = [{"state": "ready", "skipped": lines}]
+    few = run("share", str(tmp_path))
+    fake.indexing = [{"state": "ready", "skipped": [*lines, "and 40 more"]}]
+    many = run("rescan")
+
+    assert (few.code, many.code) == (0, 0)
+    assert "left out: 4: is a link\n" in few.err
+    assert "left out: 3 more (to see why: peerterm shares --json)" in few.err
+    assert "left out: 43 more (to see why: peerterm shares --json)" in many.err
+
+
+def test_one_path_that_cannot_be_shared_does_not_keep_the_others(
+    serving: ServedEngine, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What is offered from now on is listed and said aloud; the exit code is that of the refusal."""
+    done = run("share", str(tmp_path), "/absent", "--json")
+
+    assert (done.code, [view["path"] for view in done.json]) == (2, [str(tmp_path)])
+    assert "everyone on this network" in done.err
+    assert "/absent" in done.err
+
+
 def test_share_that_ends_meanwhile_is_told(
     fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], tmp_path: Path
 ) -> None:
