@@ -44,6 +44,11 @@ class PeertermError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def advice(self) -> str:
+        """The message, with the hint in brackets if there is one: for places that have one line."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class UsageError(PeertermError):
     """What was asked cannot be meant."""

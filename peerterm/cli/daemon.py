@@ -57,7 +57,7 @@ def run(common: Common, flags: Mapping[str, object]) -> int:
 async def _serve(common: Common, settings: Settings, paths: Paths, watchdog: threading.Timer) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, _on_signal, asked, number)
     engine = Engine(settings, paths)
     async with engine, ControlServer(engine, paths.socket):

@@ -6,6 +6,7 @@ Owns the back-off of every (host, port). It knows neither links nor presence, an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ MIN_REDIAL_SECONDS = 0.5
 MAX_RESTING = 1024
 """Addresses whose back-off is remembered though nobody is said to be there."""
 
+_SCOPE = re.compile(r"[\w-]{0,15}")  # the name of an interface, if any
+
 _DIALABLE = tuple(
     IPv4Network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "100.64.0.0/10")
@@ -42,6 +45,8 @@ def is_dialable(host: str) -> bool:
     try:
         address = ip_address(host)
     except ValueError:
+        return False
+    if not _SCOPE.fullmatch(host.partition("%")[2]):
         return False
     return any(address in network for network in _DIALABLE if network.version == address.version)
 

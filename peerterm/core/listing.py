@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from peerterm.core.ids import HASH_BYTES, Root
-from peerterm.core.manifest import MAX_FILE_BYTES
+from peerterm.core.manifest import EMPTY_ROOT, MAX_FILE_BYTES
 from peerterm.core.names import MAX_NAME_BYTES, check_name
 from peerterm.errors import IntegrityError, InvalidName
 
@@ -97,6 +97,8 @@ def _check_entry(entry: ListingEntry) -> None:
     except InvalidName as error:
         raise IntegrityError(f"a folder listing has an unsafe name: {error.message}") from error
     if entry.kind == "folder":
+        if entry.root == EMPTY_ROOT:
+            raise IntegrityError(f"a folder listing gives the folder {entry.name!a} the root of an empty file")
         if entry.executable or entry.mtime_ns:
             raise IntegrityError(f"a folder listing gives {entry.name!a} what only a file has")
     elif entry.files != 1 or entry.size > MAX_FILE_BYTES:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from peerterm.errors import PeerError
+from peerterm.errors import PeerError, ProtocolViolation
 from peerterm.wire.messages import MAX_ROOTS, InterestAnswer, InterestRequest
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("peerterm.asking")
 
 ANSWER_SECONDS = 15.0
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 16.0
+"""Seconds before a peer that gave no answer is asked again, doubling from the first to the longest."""
 
 
 class Asking:
@@ -39,20 +43,35 @@ class Asking:
             self._tasks.start(self._work_off(link))
 
     async def _work_off(self, link: Link) -> None:
+        """Ask until nothing is left to ask, or the link is gone. A peer that is slow or busy is asked again."""
         questions = self._questions[link]
+        pause = FIRST_PAUSE
         try:
             while questions:
                 batch = list(questions)[:MAX_ROOTS]
+                try:
+                    haves = await _haves(link, batch)
+                except PeerError as error:
+                    log.info("no answer peer=%s reason=%r", link.peer_id[:8], error.message)
+                    if not link.is_open:
+                        return
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                    continue
+                pause = FIRST_PAUSE
                 for root in batch:
-                    del questions[root]
-                request = InterestRequest(roots=list(batch))
-                haves: list[Have] = []
-                async with aclosing(link.ask(request, timeout=ANSWER_SECONDS)) as answers:
-                    async for answer in answers:
-                        assert isinstance(answer, InterestAnswer)
-                        haves += answer.haves
+                    questions.pop(root, None)
                 self._on_answer(link, batch, haves)
-        except PeerError as error:
-            log.info("no answer peer=%s reason=%r", link.peer_id[:8], error.message)
+        except ProtocolViolation as violation:
+            log.warning("impossible answer peer=%s reason=%r", link.peer_id[:8], violation.message)
         finally:
             del self._questions[link]
+
+
+async def _haves(link: Link, roots: list[Root]) -> list[Have]:
+    haves: list[Have] = []
+    async with aclosing(link.ask(InterestRequest(roots=list(roots)), timeout=ANSWER_SECONDS)) as answers:
+        async for answer in answers:
+            assert isinstance(answer, InterestAnswer)
+            haves += answer.haves
+    return haves

@@ -28,7 +28,6 @@ class Subscription:
         self._count = 0
         self._is_closed = False
         self._needs_snapshot = True
-        self._wake.set()
 
     def put(self, event: Event) -> None:
         """Queue an event; never blocks."""
@@ -46,16 +45,17 @@ class Subscription:
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
             if self._needs_snapshot:
                 self._needs_snapshot = False
                 self._queue.clear()
                 yield self._snapshot()
-            while self._queue:
+            elif self._queue:
                 yield self._queue.pop(next(iter(self._queue)))
-            if self._is_closed:
+            elif self._is_closed:
                 return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
 
 
 class Bus:

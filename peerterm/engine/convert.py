@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peerterm.api.views import EntryView, HolderView, SearchHit
 from peerterm.core.catalog import CatalogEntry
 from peerterm.core.ids import Root
+from peerterm.core.manifest import EMPTY_ROOT
 from peerterm.core.names import check_path
 from peerterm.errors import InvalidName, ProtocolViolation
 from peerterm.wire.messages import Entry
@@ -34,12 +35,14 @@ def from_wire(entry: Entry) -> CatalogEntry:
     """Return a peer's entry as a value of ours.
 
     Raises:
-        ProtocolViolation: Its path has a name that must not reach a disk.
+        ProtocolViolation: Its path has a name that must not reach a disk, or it cannot exist.
     """
     try:
         check_path(tuple(entry.path))
     except InvalidName as error:
         raise ProtocolViolation(f"a peer offers an unsafe name: {error.message}") from error
+    if entry.kind == "folder" and entry.root == EMPTY_ROOT:
+        raise ProtocolViolation("a peer offers a folder with the root of an empty file")
     return CatalogEntry(
         path=tuple(entry.path),
         kind=entry.kind,

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peerterm.api.events import TransferChanged
+from peerterm.core.catalog import CatalogEntry
 from peerterm.core.ids import TransferId
 from peerterm.engine.order import Order, Surroundings
 from peerterm.engine.references import HashReference, parse_reference
-from peerterm.engine.tasks import Tasks
+from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.engine.transfer import Transfer
-from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, PeertermError
+from peerterm.errors import AmbiguousReference, InvalidPath, NotFound
 from peerterm.store.transfers import TransferRecord
 
 if TYPE_CHECKING:
@@ -35,10 +37,6 @@ log = logging.getLogger("peerterm.downloading")
 
 MAX_FINISHED = 1000
 """Finished transfers that are listed; older ones are only in the store."""
-
-
-RETRY_SECONDS = 30.0
-"""How often a transfer that nobody offers at the start of the engine is tried again."""
 
 
 class Downloads:
@@ -78,25 +76,15 @@ class Downloads:
     async def get(self, reference: str, directory: str = "") -> TransferView:
         """See ``EngineApi.get``."""
         place = Path(directory) if directory else self._directory
-        if not place.is_absolute():
-            raise InvalidPath(f"{directory}: not an absolute path")
-        if await asyncio.to_thread(lambda: place.exists() and not place.is_dir()):
-            raise InvalidPath(f"{place}: not a folder", "choose another place with -o")
+        await asyncio.to_thread(_check_directory, place)
         found = await self._searching.find(reference)
         for transfer in self._transfers.values():
             order = transfer.order
             if not transfer.is_over and order.entry.root == found.entry.root and order.directory == place:
                 return transfer.view()
-        parsed = parse_reference(reference)
-        is_flat = isinstance(parsed, HashReference) and parsed.by == "sha256"
+        transfer_id = TransferId(secrets.token_hex(4))
         return await self._start(
-            Order(
-                TransferId(secrets.token_hex(4)),
-                reference,
-                found.entry,
-                place,
-                sha256=bytes.fromhex(parsed.prefix) if is_flat and isinstance(parsed, HashReference) else None,
-            )
+            Order(transfer_id, reference, found.entry, place, sha256=flat_sha256_of(reference))
         )
 
     async def _start(self, order: Order) -> TransferView:
@@ -112,25 +100,22 @@ class Downloads:
         try:
             await transfer.run()
         finally:
-            del self._runs[transfer_id]
+            self._runs.pop(transfer_id, None)
             self._changed(transfer)
             over = [key for key, each in self._transfers.items() if each.is_over]
             for key in over[:-MAX_FINISHED]:
                 del self._transfers[key], self._shown[key]
-        await self._save(transfer)
+        await tolerate(self._save(transfer), "note the end of a transfer")
 
     async def _start_again(self, record: TransferRecord) -> None:
-        """Take up a transfer that an earlier engine left unfinished, once a peer offers it again."""
+        """Take up a transfer that an earlier engine left unfinished; it waits until a peer has it."""
+        assert record.root, "a download has a root"
         log.info("taking up transfer=%s name=%r", record.id, record.name)
-        while True:
-            try:
-                await self.get(record.reference, record.directory)
-            except PeertermError as error:
-                log.info("not yet transfer=%s reason=%r", record.id, error.message)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                await self._store.delete(record.id)
-                return
+        entry = CatalogEntry(
+            (record.name,), "folder" if record.kind == "folder" else "file", record.size, 1, record.root
+        )
+        sha256 = flat_sha256_of(record.reference)
+        await self._start(Order(record.id, record.reference, entry, Path(record.directory), sha256=sha256))
 
     async def cancel(self, reference: str, *, delete: bool = False) -> TransferView:
         """See ``EngineApi.cancel``."""
@@ -144,6 +129,8 @@ class Downloads:
             transfer.keeps_part = not delete
             task.cancel()
             await asyncio.wait([task])
+            if not transfer.is_over:
+                transfer.abandon()
             await self._save(transfer)
         return transfer.view()
 
@@ -169,8 +156,9 @@ class Downloads:
     def _changed(self, transfer: Transfer) -> None:
         """Publish a transfer if it looks different from when it was last published."""
         view = transfer.view()
-        if self._shown.get(transfer.order.transfer_id) != view:
-            self._shown[transfer.order.transfer_id] = view
+        looks = view if view.state == "running" else replace(view, seconds=0)
+        if self._shown.get(transfer.order.transfer_id) != looks:
+            self._shown[transfer.order.transfer_id] = looks
             self._bus.publish(TransferChanged(transfer=view))
 
     async def _save(self, transfer: Transfer) -> None:
@@ -196,3 +184,20 @@ class Downloads:
                 ended_at=now if transfer.is_over else None,
             )
         )
+
+
+def flat_sha256_of(reference: str) -> bytes | None:
+    """Return the flat SHA-256 that a reference asks for; ``None`` if it names a content otherwise."""
+    parsed = parse_reference(reference)
+    is_flat = isinstance(parsed, HashReference) and parsed.by == "sha256"
+    return bytes.fromhex(parsed.prefix) if is_flat and isinstance(parsed, HashReference) else None
+
+
+def _check_directory(place: Path) -> None:
+    if not place.is_absolute():
+        raise InvalidPath(f"{place}: not an absolute path")
+    try:
+        if place.exists() and not place.is_dir():
+            raise InvalidPath(f"{place}: not a folder", "choose another place with -o")
+    except OSError as error:
+        raise InvalidPath(f"{place}: {error.strerror}", "choose another place with -o") from error

@@ -25,7 +25,7 @@ from peerterm.engine.peers import Peers
 from peerterm.engine.references import link_to_peer
 from peerterm.engine.searching import Searching
 from peerterm.engine.sharing import Sharing
-from peerterm.engine.tasks import Tasks
+from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.engine.uploading import Uploads
 from peerterm.errors import PeertermError
 from peerterm.net.identity import Identity, tag
@@ -139,6 +139,7 @@ class Engine:
             offer=offer,
             answering=Answering(self._catalog, self._uploads),
             on_have_update=self._have_update,
+            on_link_ended=self._uploads.link_closed,
             on_lane=self._lane_arrived,
         )
         for close in (self._lanes.close, self._lane_server.close, self._linking.close):
@@ -184,7 +185,7 @@ class Engine:
 
     def _catalog_changed(self) -> None:
         self._uploads.forget()
-        self._tasks.start(self._announce())
+        self._tasks.start(tolerate(self._announce(), "tell peers what is offered"))
 
     async def _announce(self) -> None:
         self._linking.me.offer = await self._catalog.totals()

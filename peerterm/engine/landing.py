@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.core.manifest import chunk_count
 from peerterm.errors import IntegrityError, PeertermError
+from peerterm.store.completion import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class Landing:
             for path in folders:
                 self._destination.folder(path)
 
-        await asyncio.to_thread(make)
+        await to_its_end(asyncio.to_thread(make))
 
     async def run(self) -> None:
         """Land what completes, until cancelled; a failure of the disk goes to ``on_failed`` and ends it."""
@@ -64,7 +65,7 @@ class Landing:
             while len(batch) < BATCH_FILES and not self._complete.empty():
                 batch.append(self._open.pop(self._complete.get_nowait()))
             try:
-                await asyncio.to_thread(self._land, batch)
+                await to_its_end(asyncio.to_thread(self._land, batch))
             except PeertermError as error:
                 self._on_failed(error)
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from peerterm.core.pieces import Refusal
@@ -11,12 +12,16 @@ from peerterm.net.dialer import connect_lane
 from peerterm.net.lanes import Outcome, PeerLanes, Refused
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable
 
     from peerterm.core.ids import PeerId
     from peerterm.core.pieces import Fetch, PieceSink
     from peerterm.net.tls import TlsContexts
+
+CONNECT_SECONDS = 3.0
+"""Longest time a lane may take to connect: its peer has a link, so it is near. A stop waits for that long."""
 
 
 class LanePool:
@@ -38,15 +43,15 @@ class LanePool:
                 loop.call_soon(self._answered, Outcome(fetch, Refused(Refusal.LOST)))
                 return
             self._lanes[fetch.peer] = PeerLanes(
-                fetch.peer, lambda: self._connect(fetch.peer), loop=loop, on_outcome=self._answered
+                fetch.peer, partial(self._connect, fetch.peer), loop=loop, on_outcome=self._answered
             )
         self._lanes[fetch.peer].submit(fetch, sink)
 
-    def _connect(self, peer: PeerId) -> ssl.SSLSocket:
+    def _connect(self, peer: PeerId, adopt: Callable[[socket.socket], None]) -> ssl.SSLSocket:
         """Open one lane; called from a lane thread."""
         if (address := self._address_of(peer)) is None:
             raise PeerUnavailable("the peer is offline")
-        return connect_lane(*address, self._contexts, expected=peer)
+        return connect_lane(*address, self._contexts, peer, CONNECT_SECONDS, adopt=adopt)
 
     def _answered(self, outcome: Outcome) -> None:
         self._askers.pop(id(outcome.fetch))(outcome)

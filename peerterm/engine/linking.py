@@ -16,7 +16,7 @@ from peerterm.core import presence as core
 from peerterm.core.ids import PeerId
 from peerterm.core.presence import Presence
 from peerterm.engine.introducing import Introduction, check_peer_name, gossip_about
-from peerterm.engine.tasks import Tasks
+from peerterm.engine.tasks import Tasks, apart, tolerate
 from peerterm.errors import PeerError, PeerUnavailable, ProtocolViolation
 from peerterm.net.beacons import Beacons
 from peerterm.net.dialer import dial_link
@@ -75,6 +75,7 @@ class Linking:
         offer: Totals,
         answering: Answering,
         on_have_update: Callable[[Link, HaveUpdate], None],
+        on_link_ended: Callable[[Link], None],
         on_lane: OnLane,
     ) -> None:
         self._settings = settings
@@ -89,6 +90,7 @@ class Linking:
         self._carried: set[Link] = set()
         self._answering = answering
         self._on_have_update = on_have_update
+        self._on_link_ended = on_link_ended
         self._listener = Listener(contexts, on_link=self._accepted, on_lane=on_lane)
         self._tasks = Tasks()
         self._is_running = asyncio.Event()
@@ -240,6 +242,10 @@ class Linking:
 
     async def _dial(self, dial: core.Dial) -> None:
         """Perform one dial, and carry the link it brings."""
+        if not await apart(self._dial_and_carry(dial), f"a dial to {dial.host}"):
+            self._perform(self._presence.dial_failed(dial, time.monotonic(), "bug"))
+
+    async def _dial_and_carry(self, dial: core.Dial) -> None:
         try:
             if self._is_restricted and not reaches(self._addresses, dial.host):
                 raise PeerUnavailable(f"{dial.host} is not on the chosen interfaces")
@@ -249,7 +255,7 @@ class Linking:
             self._perform(self._presence.dial_failed(dial, time.monotonic(), error.code))
             return
         if self._presence.identified(dial, connected.peer_id, time.monotonic()):
-            await self._tasks.apart(self._carry(connected, dial), f"a link to {connected.peer_id[:8]}")
+            await self._carry(connected, dial)
         else:
             connected.writer.transport.abort()
             self._hurry.set()
@@ -257,24 +263,26 @@ class Linking:
     async def _accepted(self, connected: Connected) -> None:
         """Carry a link that a peer dialled, until it ends."""
         await self._is_running.wait()
-        await self._tasks.apart(self._carry(connected, None), f"a link to {connected.peer_id[:8]}")
+        await apart(self._carry(connected, None), f"the link from {connected.host}")
 
     async def _carry(self, connected: Connected, dial: core.Dial | None) -> None:
         link = Link(connected, self.me.hello())
         self._carried.add(link)
         running = asyncio.create_task(link.run(self))
+        reason: str = CloseCode.LOST
         try:
-            is_counted = await self._open(link, dial)
-            closed = await running
-            if is_counted and self._peers.unlinked(link):
-                self._perform(self._presence.link_closed(link.peer_id, closed.code, time.monotonic()))
+            await self._open(link, dial)
+            reason = (await running).code
         finally:
-            self._carried.discard(link)
             running.cancel()
             await asyncio.wait([running])
+            self._carried.discard(link)
+            self._on_link_ended(link)
+            if self._peers.unlinked(link):
+                self._perform(self._presence.link_closed(link.peer_id, reason, time.monotonic()))
 
-    async def _open(self, link: Link, dial: core.Dial | None) -> bool:
-        """Bring a link into use once both HELLOs came; return whether it counts."""
+    async def _open(self, link: Link, dial: core.Dial | None) -> None:
+        """Bring a link into use once both HELLOs came, or end it."""
         now = time.monotonic
         try:
             hello = await link.opened()
@@ -284,7 +292,7 @@ class Linking:
             await link.close(CloseCode.PROTOCOL)
             if dial:
                 self._perform(self._presence.dial_failed(dial, now(), error.code))
-            return False
+            return
         host, port = (dial.host, dial.port) if dial else (link.host, hello.port)
         effects = self._presence.link_opened(
             link.peer_id,
@@ -298,14 +306,14 @@ class Linking:
         if refusal := next((effect for effect in effects if isinstance(effect, core.RefuseLink)), None):
             self._perform(effects)
             await link.close(REFUSALS[refusal.reason])
-            return False
+            return
         if older := self._peers.linked(link, hello):
             self._tasks.start(older.close(CloseCode.DUPLICATE))
         self._perform(effects)
         self._peers.on_linked(link)
         self._introduce(link)
-        self._tasks.start(self._store.remember(link.peer_id, hello.name, host, port, time.time()))
-        return True
+        remembering = self._store.remember(link.peer_id, hello.name, host, port, time.time())
+        self._tasks.start(tolerate(remembering, "remember a peer"))
 
     def _introduce(self, link: Link) -> None:
         """Tell a new peer of the others, and the others of it."""

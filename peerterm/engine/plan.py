@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from peerterm.core.listing import decode_listing
-from peerterm.errors import IntegrityError
+from peerterm.core.names import check_path
+from peerterm.errors import IntegrityError, InvalidName
 
 if TYPE_CHECKING:
     from peerterm.core.ids import Root
+    from peerterm.core.listing import ListingEntry
 
 MAX_FILES = 200_000
 MAX_FOLDERS = 200_000
@@ -83,17 +84,17 @@ class Plan:
         self._listings.setdefault(root, []).append(path)
         return is_new
 
-    def unfold(self, root: Root, listing: bytes) -> list[Root]:
-        """Take the verified listing of a folder; return the listings to ask for next.
+    def unfold(self, root: Root, entries: list[ListingEntry]) -> list[Root]:
+        """Take the verified children of a folder; return the listings to ask for next.
 
         Raises:
-            IntegrityError: It is not canonical, or the transfer grows past its bounds.
+            IntegrityError: The transfer grows past its bounds, or too deep.
         """
-        entries = decode_listing(listing)
         asked: list[Root] = []
         for path in self._listings.pop(root):
             for entry in entries:
                 place = (*path, entry.name)
+                _check_depth(place)
                 if entry.kind == "file":
                     self.add_file(entry.root, entry.size, Place(place, entry.executable, entry.mtime_ns))
                 elif self.add_folder(entry.root, place):
@@ -108,3 +109,10 @@ class Plan:
     def is_unfolded(self) -> bool:
         """Whether every listing has come, so that ``files`` and ``total`` are final."""
         return not self._listings
+
+
+def _check_depth(path: tuple[str, ...]) -> None:
+    try:
+        check_path(path)
+    except InvalidName as error:
+        raise IntegrityError(f"this folder cannot be stored: {error.message}", error.hint) from error

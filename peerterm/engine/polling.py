@@ -44,18 +44,21 @@ async def poll(peers: Peers, ask: Ask, timeout: float) -> AsyncIterator[tuple[Pe
     try:
         while (answer := await answers.get()) is not None:
             yield answer
+        asking.result()
     finally:
         asking.cancel()
         await asyncio.wait([asking])
 
 
 async def _ask_everyone(peers: Peers, ask: Ask, timeout: float, answers: Answers) -> None:
-    await peers.settled()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
-            for link in peers.links():
-                group.create_task(_ask_one(link, ask, answers))
-    await answers.put(None)
+    try:
+        await peers.settled()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
+                for link in peers.links():
+                    group.create_task(_ask_one(link, ask, answers))
+    finally:
+        await answers.put(None)
 
 
 async def _ask_one(link: Link, ask: Ask, answers: Answers) -> None:

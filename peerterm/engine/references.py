@@ -39,7 +39,7 @@ def parse_reference(text: str) -> HashReference | PathReference:
     """
     text = text.strip()
     if text.startswith(f"{SCHEME}:"):
-        root = urlsplit(text).path
+        root = text.removeprefix(f"{SCHEME}:").partition("?")[0]
         if len(root) != 64 or not _HEX.fullmatch(root):
             raise UsageError("this link names no root of 64 hex digits", _HINT)
         return HashReference("root", root)
@@ -50,8 +50,8 @@ def parse_reference(text: str) -> HashReference | PathReference:
             raise UsageError("a flat SHA-256 has 64 hex digits", _HINT)
         return HashReference("sha256", digest)
     if "/" in text:
-        peer, *path = (part for part in text.split("/") if part)
-        if peer and path:
+        peer, *path = [part for part in text.split("/") if part] or [""]
+        if path:
             check_path(path)
             return PathReference(peer, tuple(path))
     elif _HEX.fullmatch(lowered):

@@ -81,8 +81,10 @@ class Searching:
                     yield self._shown(hit)
 
     def _shown(self, hit: MergedHit) -> SearchHit:
-        holders = (HolderView(peer_id=peer, name=self._peers.name_of(peer)) for peer in hit.holders)
-        return to_hit(hit.entry, holders)
+        names = {peer: self._peers.name_of(peer) for peer in hit.holders} | (
+            {self._own_id: self._own_name} if self._own_id in hit.holders else {}
+        )
+        return to_hit(hit.entry, (HolderView(peer_id=peer, name=name) for peer, name in names.items()))
 
     async def browse(self, peer: str, path: str, after: str, limit: int) -> BrowsePage:
         """See ``EngineApi.browse``."""
@@ -117,6 +119,8 @@ class Searching:
         parsed = parse_reference(reference)
         if isinstance(parsed, HashReference):
             return await self._find_by_hash(parsed)
+        if parsed.peer in (self._own_id, self._own_name):
+            raise NotFound(f"{reference}: that is this machine itself", "name a peer: peerterm peers lists them")
         peer_id = await self._peers.wait_for(parsed.peer)
         link = self._peers.link(peer_id)
         request = LocateRequest(path=list(parsed.path))
@@ -156,5 +160,7 @@ class Searching:
 
 def _fits(wanted: HashReference, entry: CatalogEntry) -> bool:
     """Tell whether an answer is to the question; peers may answer anything."""
+    if wanted.by == "sha256" and entry.kind != "file":
+        return False
     value = entry.root if wanted.by == "root" else entry.sha256
     return value is not None and value.hex().startswith(wanted.prefix)

@@ -115,12 +115,13 @@ class Sharing:
     async def unshare(self, reference: str) -> ShareView:
         """See ``EngineApi.unshare``."""
         share_id = self._resolve(reference)
+        view = self._views.pop(share_id)
+        self._again.discard(share_id)
         if scan := self._scans.get(share_id):
             scan.cancel()
         if task := self._tasks.get(share_id):
             task.cancel()
             await asyncio.wait([task])
-        view = self._views.pop(share_id)
         await self._store.remove(share_id)
         self._bus.publish(ShareRemoved(share_id=share_id))
         self._on_catalog_changed()
@@ -172,6 +173,8 @@ class Sharing:
         self._again.discard(share_id)
 
     def _set(self, share_id: ShareId, **changes: object) -> None:
+        if share_id not in self._views:
+            return  # unshared meanwhile
         view = replace(self._views[share_id], **changes)  # type: ignore[arg-type]
         self._views[share_id] = view
         self._bus.publish(ShareChanged(share=view))
@@ -184,10 +187,10 @@ class Sharing:
             except ScanCancelled:
                 log.info("scan cancelled id=%s", share_id)
             except InvalidPath as error:
-                self._set(share_id, state="missing", error=_text(error))
+                self._set(share_id, state="missing", error=error.advice)
             except PeertermError as error:
                 log.warning("scan failed id=%s reason=%r", share_id, error.message)
-                self._set(share_id, state="failed", error=_text(error))
+                self._set(share_id, state="failed", error=error.advice)
 
     async def _scan_now(self, share_id: ShareId, path: Path) -> None:
         settings = self._settings
@@ -202,8 +205,8 @@ class Sharing:
             bytes_per_second=settings.scan_rate or None,
         )
         self._scans[share_id] = scan
+        running = asyncio.ensure_future(asyncio.to_thread(scan.run))
         try:
-            running = asyncio.ensure_future(asyncio.to_thread(scan.run))
             while not (await asyncio.wait([running], timeout=PROGRESS_SECONDS))[0]:
                 progress = scan.progress()
                 self._set(
@@ -218,6 +221,7 @@ class Sharing:
         finally:
             scan.cancel()
             self._scans.pop(share_id, None)
+            await asyncio.wait([running])
         outcome = await self._store.apply_scan(share_id, result)
         top = next(entry for entry in result.entries if not entry.path)
         self._set(
@@ -283,7 +287,3 @@ def _lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
     if len(skipped) > MAX_SKIPPED_SHOWN:
         lines.append(f"and {len(skipped) - MAX_SKIPPED_SHOWN} more")
     return lines
-
-
-def _text(error: PeertermError) -> str:
-    return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from peerterm.engine.tasks import Tasks
     from peerterm.net.link import Link
     from peerterm.wire.messages import Have, HaveUpdate
+
+RECOVERY_SECONDS = 30.0
+"""How long a source that fell silent is left alone."""
 
 
 class Swarm:
@@ -37,6 +41,7 @@ class Swarm:
         self._wanted = wanted
         self._machine = machine
         self._on_news = on_news
+        self._tasks = tasks
         self._asking = Asking(tasks, self._answered)
         self._members: dict[PeerId, Link] = {}
 
@@ -55,9 +60,16 @@ class Swarm:
         self._machine.source_left(peer, time.monotonic())
         self._on_news()
 
-    def drop(self, peer: PeerId) -> None:
-        """Forget a peer that the machine has dropped."""
-        self._members.pop(peer, None)
+    def drop(self, peer: PeerId, *, for_good: bool) -> None:
+        """Forget a peer that the machine has dropped, ``for_good`` or until it may have recovered."""
+        link = self._members.pop(peer, None)
+        if link and not for_good:
+            self._tasks.start(self._meet_later(link))
+
+    async def _meet_later(self, link: Link) -> None:
+        await asyncio.sleep(RECOVERY_SECONDS)
+        if link.is_open:
+            self.meet(link)
 
     def updated(self, link: Link, update: HaveUpdate) -> None:
         """Take a peer's news; news about the top make it a member.

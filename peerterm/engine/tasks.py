@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
+from peerterm.errors import StorageError
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
@@ -49,16 +51,6 @@ class Tasks:
         work.close()
         return None
 
-    async def apart(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Run something in which a bug must not end the service: it is logged with all that is known of it.
-
-        For what a single peer can trigger; the links to all others must not end with it.
-        """
-        try:
-            await work
-        except Exception:
-            log.exception("a bug ended %s", what)
-
     def close(self) -> None:
         """Start nothing more; what runs goes on."""
         self._is_open = False
@@ -68,3 +60,24 @@ class Tasks:
         self._is_open = False
         for task in self._running:
             task.cancel()
+
+
+async def apart(work: Coroutine[Any, Any, None], what: str) -> bool:
+    """Run something in which a bug must not end the service; return whether it ended without one.
+
+    For what a single peer can trigger: the links to all others must not end with it.
+    """
+    try:
+        await work
+    except Exception:
+        log.exception("a bug ended %s", what)
+        return False
+    return True
+
+
+async def tolerate(work: Coroutine[Any, Any, None], what: str) -> None:
+    """Run something that the engine can do without when its disk refuses."""
+    try:
+        await work
+    except StorageError as error:
+        log.warning("cannot %s: %s", what, error.message)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -17,23 +18,25 @@ from peerterm.api.events import SourceDropped
 from peerterm.api.views import SourceView, TransferView
 from peerterm.core import download as machine
 from peerterm.core.ids import Root
-from peerterm.core.listing import MAX_LISTING_BYTES
+from peerterm.core.listing import MAX_LISTING_BYTES, decode_listing
 from peerterm.core.rate import RateMeter
 from peerterm.engine.holding import FileHolding, ListingHolding
 from peerterm.engine.landing import Landing
 from peerterm.engine.plan import Place, Plan, WantedFile
 from peerterm.engine.swarm import Swarm
 from peerterm.engine.tasks import Tasks
-from peerterm.errors import IntegrityError, PeertermError
+from peerterm.errors import IntegrityError, PeertermError, StorageError
 from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
+from peerterm.store.completion import to_its_end
 from peerterm.store.destination import Destination
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from peerterm.api.views import TransferState
     from peerterm.core.ids import PeerId
+    from peerterm.core.listing import ListingEntry
     from peerterm.engine.order import Order, Surroundings
     from peerterm.net.lanes import Outcome
     from peerterm.net.link import Link
@@ -66,7 +69,8 @@ class Transfer:
         self._machine = machine.Download(Random())  # noqa: S311 - spreads load, guards nothing
         self._plan = Plan()
         self._active: dict[Root, FileHolding | ListingHolding | None] = {}
-        self._listings: dict[Root, ListingHolding] = {}
+        self._listings: dict[Root, tuple[ListingHolding, list[ListingEntry]]] = {}
+        self._listing_bytes = 0
         self._folders_to_start: deque[Root] = deque()
         self._files_to_start: Iterator[WantedFile] = iter(())
         self._swarm: Swarm | None = None  # while contents are fetched
@@ -76,7 +80,8 @@ class Transfer:
         self._started_at = time.monotonic()
         self._ended_at: float | None = None
         self._meter = RateMeter(self._started_at)
-        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks = Tasks()
+        self._is_finished = asyncio.Event()
 
     async def run(self) -> None:
         """Download until it is done; the outcome is in ``state``, ``error`` and ``path``.
@@ -85,6 +90,7 @@ class Transfer:
         """
         try:
             await self._fetch()
+            log.info("done transfer=%s path=%r", self.order.transfer_id, str(self.path))
         except PeertermError as error:
             self.state, self.error = "failed", error
             log.warning("failed transfer=%s reason=%r", self.order.transfer_id, error.message)
@@ -95,32 +101,49 @@ class Transfer:
             self._ended_at = time.monotonic()
             for root in list(self._active):
                 self._forget(root)
-            for root, listing in self._listings.items():
+            for root, (listing, _) in self._listings.items():
                 self._around.uploads.release(root, listing)
 
     async def _fetch(self) -> None:
-        order = self.order
-        destination = await asyncio.to_thread(Destination.open, order.directory, order.name, order.entry.kind)
-        try:
-            async with Tasks() as tasks:
-                self._swarm = Swarm(self._top, self._active.keys(), self._machine, tasks, self._pump)
-                self._landing = Landing(destination, self._landed, self._fail, sha256=order.sha256)
-                tasks.start(self._landing.run())
-                tasks.start(self._keep_time())
+        async with self._destination() as destination:
+            async with self._tasks:
+                self._swarm = Swarm(self._top, self._active.keys(), self._machine, self._tasks, self._pump)
+                self._landing = Landing(destination, self._landed, self._fail, sha256=self.order.sha256)
+                self._tasks.start(self._landing.run())
+                self._tasks.start(self._keep_time())
                 self._start()
                 try:
-                    await asyncio.wait([self._finished])
+                    await self._is_finished.wait()
                 finally:
                     self._swarm = None
-                    tasks.cancel()
-            self._finished.result()
+                    self._tasks.cancel()
+            if self.error:
+                raise self.error
             self.state = "verifying"
             await self._landing.make_folders(self._plan.folders)
-            self.path = await asyncio.to_thread(destination.finish)
+            self.path = await to_its_end(asyncio.to_thread(destination.finish))
             self.state = "done"
+
+    @asynccontextmanager
+    async def _destination(self) -> AsyncIterator[Destination]:
+        order = self.order
+        opening = asyncio.ensure_future(
+            asyncio.to_thread(Destination.open, order.directory, order.name, order.entry.kind)
+        )
+        try:
+            await to_its_end(asyncio.wait([opening]))
+            yield opening.result()
         finally:
+            if not opening.exception():
+                await to_its_end(asyncio.to_thread(self._let_go, opening.result()))
+
+    def _let_go(self, destination: Destination) -> None:
+        try:
             if self.state != "done" and not self.keeps_part:
-                await asyncio.to_thread(destination.discard)
+                destination.discard()
+        except StorageError as error:
+            log.warning("left over transfer=%s reason=%r", self.order.transfer_id, error.message)
+        finally:
             destination.close()
 
     # What is wanted
@@ -161,15 +184,18 @@ class Transfer:
 
     def _start_more(self) -> None:
         """Start as much of what is planned as may be under way at once: all listings first, so the end is known."""
-        while len(self._active) < MAX_ACTIVE:
-            if self._folders_to_start:
-                self._want(self._folders_to_start.popleft())
-            elif wanted := next(self._files_to_start, None):
-                self._want(wanted.root, wanted)
-            else:
-                break
-        if self._plan.is_unfolded and self._landed_files == self._plan.files and not self._finished.done():
-            self._finished.set_result(None)
+        try:
+            while len(self._active) < MAX_ACTIVE:
+                if self._folders_to_start:
+                    self._want(self._folders_to_start.popleft())
+                elif wanted := next(self._files_to_start, None):
+                    self._want(wanted.root, wanted)
+                else:
+                    break
+        except PeertermError as error:  # a name this disk cannot keep
+            self._fail(error)
+        if self._plan.is_unfolded and self._landed_files == self._plan.files:
+            self._is_finished.set()
 
     # What peers have
 
@@ -236,13 +262,16 @@ class Transfer:
 
     def _size_known(self, root: Root, size: int) -> None:
         if self._plan.is_listing(root):
-            if size > MAX_LISTING_BYTES:
-                self._fail(
-                    IntegrityError(f"{self.order.name}: its listing has {size} bytes", "get parts of the folder")
-                )
+            self._listing_bytes += size
+            if self._listing_bytes > MAX_LISTING_BYTES:
+                text = f"{self.order.name}: its listings have more than {MAX_LISTING_BYTES} bytes"
+                self._fail(IntegrityError(text, "get parts of the folder"))
         elif self._active[root] is None:
             entry = self.order.entry
-            self._open(self._plan.add_file(root, size, Place((), entry.executable, entry.mtime_ns)))
+            try:
+                self._open(self._plan.add_file(root, size, Place((), entry.executable, entry.mtime_ns)))
+            except PeertermError as error:
+                self._fail(error)
 
     def _chunk_held(self, root: Root, index: int, length: int) -> None:
         self._grown.setdefault(root, []).append(index)
@@ -259,23 +288,25 @@ class Transfer:
             return
         del self._active[root]
         self._machine.remove_content(root)
-        self._listings[root] = holding
+        self._tasks.start(self._unfold(root, holding))
+
+    async def _unfold(self, root: Root, holding: ListingHolding) -> None:
+        """Plan what a folder holds; a sub-folder that equals one already known is unfolded with it."""
         try:
-            self._unfold(root)
+            entries = await asyncio.to_thread(decode_listing, holding.whole())
+            self._listings[root] = holding, entries
+            known = deque([root])
+            while known:
+                folder = known.popleft()
+                for child in self._plan.unfold(folder, self._listings[folder][1]):
+                    (known if child in self._listings else self._folders_to_start).append(child)
         except IntegrityError as error:
             self._fail(error)
-        else:
-            self._start_more()
-
-    def _unfold(self, root: Root) -> None:
-        """Plan what a folder holds; a sub-folder that equals one already known is unfolded with it."""
-        known = deque([root])
-        while known:
-            folder = known.popleft()
-            for child in self._plan.unfold(folder, self._listings[folder].whole()):
-                (known if child in self._listings else self._folders_to_start).append(child)
+            return
         if self._plan.is_unfolded:
             self._files_to_start = iter(self._plan.wanted.values())
+        self._start_more()
+        self._pump()
 
     def _landed(self, file: WantedFile) -> None:
         self._landed_files += len(file.places)
@@ -286,7 +317,7 @@ class Transfer:
 
     def _source_dropped(self, peer: PeerId, strikes: int, reason: str) -> None:
         if self._swarm:
-            self._swarm.drop(peer)
+            self._swarm.drop(peer, for_good=reason != "silent")
         name = self._around.name_of(peer)
         log.warning("source dropped transfer=%s peer=%s reason=%r", self.order.transfer_id, peer[:8], reason)
         self._around.publish(
@@ -296,8 +327,12 @@ class Transfer:
         )
 
     def _fail(self, error: PeertermError) -> None:
-        if not self._finished.done():
-            self._finished.set_exception(error)
+        self.error = self.error or error
+        self._is_finished.set()
+
+    def abandon(self) -> None:
+        """End a transfer that was cancelled before it began."""
+        self.state, self._ended_at = "cancelled", time.monotonic()
 
     # What the user sees
 
@@ -330,10 +365,10 @@ class Transfer:
         total = max(
             self._plan.total if self._plan.is_unfolded and self._plan.files else entry.size, self._verified_bytes
         )
-        rate = 0.0 if self.is_over else self._meter.rate(now)
         stats = self._machine.sources
         if not self.is_over and self.state != "verifying":
             self.state = self._state_now(has_source=any(source.is_present for source in stats.values()), now=now)
+        rate = self._meter.rate(now) if self.state == "running" else 0.0
         return TransferView(
             transfer_id=self.order.transfer_id,
             direction="down",
@@ -360,6 +395,6 @@ class Transfer:
                 )
                 for peer, source in stats.items()
             ],
-            error=f"{self.error.message} ({self.error.hint})" if self.error else "",
+            error=self.error.advice if self.error else "",
             error_code=self.error.code if self.error else "",
         )

@@ -121,6 +121,12 @@ class Uploads:
     # On the event loop.
 
     async def _look_up(self, root: Root) -> SharedContent | None:
+        if (found := await self._find(root)) is None:
+            await self._catalog.settled()
+            found = await self._find(root)
+        return found
+
+    async def _find(self, root: Root) -> SharedContent | None:
         digests = await self._catalog.digests(root)
         if (listing := await self._catalog.listing(root)) is not None:
             return SharedContent(len(listing), digests or b"", listing=listing)

@@ -17,7 +17,7 @@ from peerterm.net.link import READ_BYTES, Connected
 from peerterm.net.preamble import Preamble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from peerterm.core.ids import PeerId
     from peerterm.net.tls import TlsContexts
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 SHUTDOWN_SECONDS = 2.0
+
+
+def _keep(_: socket.socket) -> None:
+    """Tell nobody of a socket."""
 
 
 async def dial_link(
@@ -77,6 +81,7 @@ def connect_lane(
     timeout: float = CONNECT_SECONDS,
     *,
     local_address: str | None = None,
+    adopt: Callable[[socket.socket], None] = _keep,
 ) -> ssl.SSLSocket:
     """Open a data lane from a thread; the socket returned blocks up to ``timeout`` seconds an operation.
 
@@ -87,6 +92,7 @@ def connect_lane(
         expected: Whom to find there.
         timeout: Seconds for the connection, and again for each step of the handshake.
         local_address: As ``dial_link`` takes it.
+        adopt: Given the socket once it is connected, so that another thread can shut it down meanwhile.
 
     Raises:
         PeerUnavailable, AuthFailed: As ``dial_link`` does.
@@ -94,6 +100,7 @@ def connect_lane(
     source = (local_address, 0) if local_address else None
     with _explained(host, port):
         connection = socket.create_connection((host, port), timeout, source)
+        adopt(connection)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(Preamble.LANE.value)
@@ -166,3 +173,5 @@ def _explained(host: str, port: int) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise PeerUnavailable(f"{place} cannot be reached: {error.strerror or error}") from error
+    except ValueError as error:  # what cannot even be looked up, such as an empty label or a NUL
+        raise PeerUnavailable(f"{host!a} is not the name of a machine", "check the address") from error

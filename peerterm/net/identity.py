@@ -65,7 +65,7 @@ def peer_id_of(certificate_der: bytes) -> PeerId:
     """
     try:
         key = x509.load_der_x509_certificate(certificate_der).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise AuthFailed("the peer's certificate cannot be read") from error
     if not isinstance(key, Ed25519PublicKey):
         raise AuthFailed("the peer's key is not Ed25519")

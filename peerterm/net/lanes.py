@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerterm.core.ids import PeerId
+
+    Connect = Callable[[Callable[[socket.socket], None]], ssl.SSLSocket]
     from peerterm.core.pieces import Fetch, PieceSink
 
 ANSWER_SECONDS = 15.0
@@ -86,7 +88,8 @@ class PeerLanes:
     Args:
         peer: Whom the lanes reach.
         connect: Returns a socket after the TLS handshake and the lane preamble, to this peer and no other. Blocks,
-            within limits of its own; called in lane threads. Raises ``PeertermError`` or ``OSError``.
+            within limits of its own; called in lane threads. Gives the socket to its argument as soon as it is
+            connected, so that ``close`` can shut it down meanwhile. Raises ``PeertermError`` or ``OSError``.
         loop: Where ``on_outcome`` is called.
         on_outcome: Takes each outcome, in no certain order.
         lanes: Most lanes open at once.
@@ -95,7 +98,7 @@ class PeerLanes:
     def __init__(
         self,
         peer: PeerId,
-        connect: Callable[[], ssl.SSLSocket],
+        connect: Connect,
         *,
         loop: asyncio.AbstractEventLoop,
         on_outcome: Callable[[Outcome], None],
@@ -132,8 +135,8 @@ class PeerLanes:
     async def close(self) -> None:
         """End all lanes; fetches not answered by then have the outcome ``LOST``.
 
-        Waits for the threads: at once for those that read or write, as long as ``connect`` takes for those that
-        connect. Cancel: the lanes end all the same, unwatched.
+        Waits for the threads: at once for those that read, write or shake hands, as long as TCP takes for those
+        that connect. Cancel: the lanes end all the same, unwatched.
         """
         self._is_closed = True
         for lane in self._lanes:
@@ -148,16 +151,14 @@ class _Lane:
     Invariant: once ``is_ended`` is set under the lock, no job is taken and none is left behind.
     """
 
-    def __init__(
-        self, name: str, connect: Callable[[], ssl.SSLSocket], post: Callable[[Outcome], None], first: _Job
-    ) -> None:
+    def __init__(self, name: str, connect: Connect, post: Callable[[Outcome], None], first: _Job) -> None:
         self._connect = connect
         self._post = post
         self._changed = threading.Condition()
         self._waiting = deque([first])
         self._sent: deque[tuple[int, _Job]] = deque()
         self._next_number = 0
-        self._socket: ssl.SSLSocket | None = None
+        self._socket: socket.socket | None = None
         self._is_stopping = False
         self.is_ended = False
         self.queued_bytes = first.fetch.max_bytes
@@ -184,16 +185,21 @@ class _Lane:
 
     def _run(self) -> None:
         try:
-            with self._connect() as connection:
+            with self._connect(self._adopt) as connection:
+                self._adopt(connection)
                 connection.settimeout(ANSWER_SECONDS)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with self._changed:
-                    self._socket = connection
                 self._exchange(connection)
         except (OSError, PeertermError) as error:
             _log.info("%s lost: %s", self.thread.name, error)
         finally:
             self._end()
+
+    def _adopt(self, connection: socket.socket) -> None:
+        with self._changed:
+            self._socket = connection
+            if self._is_stopping:
+                shut_down(connection)
 
     def _exchange(self, connection: ssl.SSLSocket) -> None:
         header = memoryview(bytearray(REPLY.size))

@@ -355,7 +355,7 @@ class Link:
     # What is said about it.
 
     def _name(self) -> str:
-        return f"{tag(self.peer_id)} at {self.host}"
+        return self._hello.name if self._hello else f"{tag(self.peer_id)} at {self.host}"
 
     def _unavailable(self) -> PeerUnavailable:
         assert self._closed is not None

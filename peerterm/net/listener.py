@@ -12,7 +12,7 @@ import itertools
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -329,7 +329,8 @@ def _place(address: tuple[str, int] | tuple[str, int, int, int]) -> tuple[str, i
     """Return host and port of an accepted connection; a link-local host with its interface."""
     host, port, *rest = address
     if rest and rest[1] and "%" not in host:
-        host = f"{host}%{socket.if_indextoname(rest[1])}"
+        with suppress(OSError):  # the interface is gone already, and so is the connection
+            host = f"{host}%{socket.if_indextoname(rest[1])}"
     return host, port
 
 

@@ -160,6 +160,10 @@ class CatalogReader:
         row = await self._database.fetch_one("SELECT length(listing) FROM listings WHERE root = ?", [root])
         return row[0] if row else None
 
+    async def settled(self) -> None:
+        """Wait until no scan is being written, so that what is not found then is not offered."""
+        await self._database.settled()
+
     async def totals(self) -> Totals:
         """Return what HELLO says of us."""
         sql = """

@@ -10,15 +10,16 @@ import errno
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import aiosqlite
 
 from peerterm.errors import DiskFull, StorageError
 from peerterm.store import migrations as schema
+from peerterm.store.completion import to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from pathlib import Path
 
 APPLICATION_ID = 0x70747264  # "ptrd", set by the first migration; tells our file from any other program's
@@ -30,7 +31,6 @@ EARLIEST_NS = -(2**61)
 """Times in nanoseconds from here on (1896 to 2481: all that file systems hold) survive ``wrap`` and ``unwrap``."""
 
 Row: TypeAlias = tuple[Any, ...]
-_Result = TypeVar("_Result")
 
 _MAGIC = b"SQLite format 3\0"
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -104,9 +104,9 @@ class Database:
                 try:
                     await self._connection.execute("BEGIN IMMEDIATE")
                     yield self._connection
-                    await _complete(self._connection.commit())
+                    await to_its_end(self._connection.commit())
                 finally:
-                    await _complete(self._connection.rollback())  # nothing is left to undo after a commit
+                    await to_its_end(self._connection.rollback())  # nothing is left to undo after a commit
 
     async def fetch_all(self, sql: str, parameters: Iterable[Any] = ()) -> list[Row]:
         """Return all rows of a query, with what a transaction under way has written so far.
@@ -124,25 +124,15 @@ class Database:
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
 
+    async def settled(self) -> None:
+        """Wait until no transaction is under way, so that what is not found then is not there."""
+        async with self._turn:
+            pass
+
     async def close(self) -> None:
         """Wait for the write under way, then close. Closing again does nothing. Cancel: closes all the same."""
         async with self._turn:
-            await _complete(self._connection.close())
-
-
-async def _complete(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Await work to its end even if the caller is cancelled meanwhile; only then pass the cancellation on."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
+            await to_its_end(self._connection.close())
 
 
 async def _connect(path: Path, cleanup: AsyncExitStack) -> aiosqlite.Connection | None:

@@ -152,6 +152,7 @@ class Destination:
         """
         if self._finished:
             return
+        self._files.stop()  # a lane that still writes would make anew what is being removed
         with storage_errors(self._directory / self.part), suppress(FileNotFoundError):
             self._require_own()
             if self._is_folder:

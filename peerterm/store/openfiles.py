@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import contextmanager
-from threading import Lock
+from threading import Condition
 from typing import TYPE_CHECKING
 
 from peerterm.errors import StorageError
@@ -24,7 +24,9 @@ class OpenFiles:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._idle: deque[tuple[Hashable, int]] = deque()
-        self._lock = Lock()
+        self._lock = Condition()
+        self._lent = 0
+        self._is_stopped = False
         self._closed = False
 
     @contextmanager
@@ -41,6 +43,12 @@ class OpenFiles:
         finally:
             self._give_back(key, descriptor)
 
+    def stop(self) -> None:
+        """Open and lend nothing any more, and wait until all that is lent came back."""
+        with self._lock:
+            self._is_stopped = True
+            self._lock.wait_for(lambda: not self._lent)
+
     def close(self, *others: int) -> None:
         """Close what is idle now and what is lent as it comes back, and ``others`` once; open nothing any more."""
         with self._lock:
@@ -54,18 +62,21 @@ class OpenFiles:
 
     def _take(self, key: Hashable, opener: Callable[[], int]) -> int:
         with self._lock:  # held while opening, so that nothing is opened from a folder that is being closed
-            if self._closed:
+            if self._is_stopped or self._closed:
                 raise StorageError("the transfer is closed")
-            for place, (idle_key, descriptor) in enumerate(self._idle):
-                if idle_key == key:
-                    del self._idle[place]
-                    return descriptor
-            return opener()
+            idle = next((entry for entry in self._idle if entry[0] == key), None)
+            if idle:
+                self._idle.remove(idle)
+            descriptor = idle[1] if idle else opener()
+            self._lent += 1
+            return descriptor
 
     def _give_back(self, key: Hashable, descriptor: int) -> None:
         with self._lock:
+            self._lent -= 1
             self._idle.append((key, descriptor))
             self._shrink()
+            self._lock.notify_all()
 
     def _shrink(self) -> None:
         while len(self._idle) > self._limit:

@@ -226,8 +226,12 @@ class Scan:
         prefix = "".join(f"{name}/" for name in folder.path)
         try:
             with os.scandir(descriptor) as entries:
+                seen: set[str] = set()
                 for entry in entries:
                     self._meter.check()
+                    if entry.name in seen:  # a folder that changes while it is read may name a file twice (POSIX)
+                        continue
+                    seen.add(entry.name)
                     relative = prefix + entry.name
                     if not self._ignore.ignores(relative, entry.is_dir(follow_symlinks=False)):
                         self._visit(folder, relative, entry, below)

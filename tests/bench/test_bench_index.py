@@ -36,15 +36,15 @@ def test_scan_of_one_big_file(work: Path) -> None:
     with engines(work, "seed") as (seed,):
         idle = timed(lambda: seed.run("shares"))
         first = timed(lambda: seed.run("share", film)) - idle
-        again = timed(lambda: seed.run("rescan")) - idle
+        again = timed(lambda: seed.run("rescan"))
     rows = [
         ("openssl dgst -sha256", reference),
         ("sha256sum", summed),
         ("peerterm share (chunks and flat)", first),
-        ("peerterm rescan", max(again, 0.001)),
+        ("peerterm rescan (with the verb)", again),
     ]
     show(
-        "indexing 1 GiB, without the verb's own start",
+        "indexing 1 GiB, the verb's own start taken off",
         [(name, each, in_mib(SIZE, each), reference / each) for name, each in rows],
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from peerterm.core.ids import HASH_BYTES, Root
+from peerterm.core.ids import Root
 from peerterm.core.listing import ListingEntry, encode_listing
 from peerterm.core.manifest import CHUNK_BYTES, chunk_digest, head_of
 from peerterm.core.pieces import Piece, PieceRefused, Refusal
@@ -38,14 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from pathlib import Path
 
+    from peerterm.api.engine import EngineApi
     from peerterm.core.ids import PeerId
-    from peerterm.engine.engine import Engine
     from peerterm.errors import PeertermError
     from peerterm.net.link import Connected
     from peerterm.net.tls import TlsContexts
-
-NOWHERE = 9
-"""A port at which nothing answers."""
+    from peerterm.wire.session import Closed
 
 
 class FakePeer:
@@ -61,6 +59,8 @@ class FakePeer:
         asked: Every request it got.
         heard: Every message it got.
         served: Every piece it was asked for.
+        link: Its newest link.
+        links: What runs each of its links.
     """
 
     def __init__(self, contexts: TlsContexts, name: str) -> None:
@@ -75,6 +75,7 @@ class FakePeer:
         self.heard: list[Message] = []
         self.served: list[Piece] = []
         self.link: Link
+        self.links: list[asyncio.Task[Closed]] = []
         self._contexts = contexts
         self._lanes = LaneServer(contexts.server, self, allow=lambda _: True, on_sent=lambda *_: None)
         self._listener = Listener(
@@ -83,20 +84,30 @@ class FakePeer:
             on_lane=lambda sock, address, release: self._lanes.serve(sock, address[0], release),
         )
 
-    async def open(self, port: int) -> None:
-        """Listen, link to the engine at this port, and run until cancelled."""
+    async def listen(self) -> None:
+        """Take lanes, on a free port."""
         await self._listener.listen([LOOPBACK], 0)
 
-    async def connect(self, port: int, instance: bytes = b"fakepeer") -> asyncio.Task[object]:
-        """Link to the engine at this port; the task returned is the link's."""
+    @property
+    def port(self) -> int:
+        """Where it takes lanes."""
+        return self._listener.port
+
+    async def connect(self, engine: EngineApi, **hello: Any) -> None:
+        """Link to an engine, with such fields in the HELLO; an older link stays as it is."""
+        port = (await engine.status()).port
         connected = await dial_link(LOOPBACK, port, self._contexts)
-        self.link = Link(connected, hello_of(self.name, port=self._listener.port, instance=instance))
-        running: asyncio.Task[object] = asyncio.create_task(self.link.run(self))
+        fields: dict[str, Any] = {"name": self.name, "port": self.port}
+        self.link = Link(connected, hello_of(**fields | hello))
+        self.links.append(asyncio.create_task(self.link.run(self)))
         await self.link.opened()
-        return running
 
     async def close(self) -> None:
-        """End lanes and listener."""
+        """End links, lanes and listener."""
+        for running in self.links:
+            running.cancel()
+        if self.links:
+            await asyncio.wait(self.links)
         await self._listener.close()
         await self._lanes.close()
 
@@ -189,20 +200,18 @@ def wire_entry(root: Root, *path: str, size: int = 0, kind: str = "file", **fiel
     return Entry(path=list(path), kind=kind, size=size, root=root, **fields)  # type: ignore[arg-type]
 
 
-def child(name: str, root: Root = Root(bytes(HASH_BYTES)), size: int = 0, kind: str = "file") -> ListingEntry:
+def child(name: str, root: Root, size: int = 0, kind: str = "file") -> ListingEntry:
     """Return one line of a listing."""
     return ListingEntry(name, kind, size, 1, root, False, 0)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
-async def fake_peer(folder: Path, engine: Engine, name: str = "mallory") -> AsyncIterator[FakePeer]:
+async def fake_peer(folder: Path, engine: EngineApi, name: str = "mallory") -> AsyncIterator[FakePeer]:
     """Run a peer that is linked to the engine, and close it with the block."""
     peer = FakePeer(contexts_of(folder, f"{name}.key"), name)
-    await peer.open(0)
-    running = await peer.connect((await engine.status()).port)
+    await peer.listen()
     try:
+        await peer.connect(engine)
         yield peer
     finally:
-        running.cancel()
-        await asyncio.wait([running])
         await peer.close()

@@ -129,7 +129,7 @@ class Asking:
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self.lanes = PeerLanes(
             PeerId("a" * 64),
-            connect,
+            lambda adopt: connect(),
             loop=asyncio.get_running_loop(),
             on_outcome=self.outcomes.put_nowait,
             lanes=lanes,

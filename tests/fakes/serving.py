@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from peerterm.control.server import ControlServer
@@ -45,8 +45,8 @@ class ServedEngine:
 
     def stop(self) -> None:
         """Stop the engine, if it still runs."""
-        if not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(self.engine.stop(), self._loop)
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self.engine.stop()))
 
 
 @contextmanager

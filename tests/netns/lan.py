@@ -104,6 +104,8 @@ class Lan:
                 with suppress(ProcessLookupError):  # such as an engine that a verb started in the background
                     os.kill(int(pid), signal.SIGKILL)
             run("ip", "netns", "del", self.namespace(host), check=False)
+            # The system keeps a namespace, and its cable, while its last packets find no way out.
+            run("ip", "link", "del", f"{self.name}v{host}", check=False)
         run("ip", "link", "del", self.name, check=False)
 
     def cut(self, host: int) -> None:
