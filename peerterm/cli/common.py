@@ -60,15 +60,19 @@ class Common:
             sys.stderr.write(f"{clean(text)}\n")
             sys.stderr.flush()
 
-    def emit(self, value: object, lines: Iterable[str] | Table) -> None:
-        """Print what a verb found: as JSON when asked to, else for people."""
+    def emit(self, value: object, lines: Iterable[str] | Table, *, exact: bool = False) -> None:
+        """Print what a verb found: as JSON when asked to, else for people.
+
+        ``exact`` lines name files of this machine: a script gets all of their characters, a terminal the safe ones.
+        """
         if self.json:
             print_json(value)
         elif isinstance(lines, Table):
             lines.print()
         else:
+            is_exact = exact and not sys.stdout.isatty()
             for line in lines:
-                sys.stdout.write(f"{clean(line)}\n")
+                sys.stdout.write(f"{line if is_exact else clean(line)}\n")
 
     @asynccontextmanager
     async def engine(

@@ -114,7 +114,7 @@ async def get(
         started, refused = await each(refs, lambda ref: engine.get(ref, directory))
         found = started if detach else await _ended(events, started, common)
     if found:
-        common.emit(found[0] if len(refs) == 1 else found, _results(found, common))
+        common.emit(found[0] if len(refs) == 1 else found, _results(found, common), exact=True)
     failures = refused + [failure for view in found if (failure := _failure(view)) is not None]
     return report_all(failures, as_json=common.json)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.api.events import Notice
 from peerterm.core import presence as core
+from peerterm.core.addresses import is_loopback
 from peerterm.core.ids import PeerId
 from peerterm.core.presence import Presence
 from peerterm.engine.introducing import Introduction, check_peer_name, gossip_about
@@ -161,6 +162,10 @@ class Linking:
 
     def _addresses_changed(self, addresses: tuple[LocalAddress, ...]) -> None:
         is_first, self._addresses = not self._addresses, addresses
+        hosts = {address.host.partition("%")[0] for address in addresses}
+        for link in self._peers.links():
+            if not is_loopback(link.local_host) and link.local_host.partition("%")[0] not in hosts:
+                link.drop()  # its own address is gone; waiting for a pong would only cost time
         self._tasks.start(self._listener.rebind(self._hosts(addresses)))
         if not is_first:
             self._resumed()

@@ -92,6 +92,7 @@ class Link:
     Attributes:
         peer_id: Who is at the other end; proved by TLS.
         host: Their IP address.
+        local_host: Ours, on this link.
         port: Their end of the stream.
     """
 
@@ -99,6 +100,7 @@ class Link:
         self.peer_id = connected.peer_id
         self.host = connected.host
         self.port = connected.port
+        self.local_host: str = connected.writer.get_extra_info("sockname")[0]
         self._reader = connected.reader
         self._writer = connected.writer
         self._session = Session(hello, is_dialer=connected.is_dialer, now=time.monotonic())
@@ -184,6 +186,10 @@ class Link:
         if self.is_open:
             self._session.ping(time.monotonic())
             self._flush()
+
+    def drop(self) -> None:
+        """End the link at once and without a word, because nothing gets through any more."""
+        self._writer.transport.abort()
 
     async def close(self, code: CloseCode = CloseCode.BYE, reason: str = "") -> None:
         """Say why and end the link; returns when ``run`` has. Not for use from within the handler.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from peerterm.cli.common import absolute, each, parse_size
+from peerterm.cli.common import Common, absolute, each, parse_size
 from peerterm.errors import ControlError, InvalidPath, NotFound, UsageError
 
 
@@ -62,3 +62,11 @@ async def test_refused_thing_does_not_keep_the_others() -> None:
     assert [error.message for error in refused] == ["absent"]
     with pytest.raises(ControlError):
         await each(["ended"], ask)
+
+
+def test_exact_lines_reach_a_script_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path with a direction override is the path on stdout, or a script would name another file."""
+    Common().emit(None, ["/downloads/\u202egpj.exe"], exact=True)
+    Common().emit(None, ["/downloads/\u202egpj.exe"])
+
+    assert capsys.readouterr().out == "/downloads/\u202egpj.exe\n/downloads/gpj.exe\n"
