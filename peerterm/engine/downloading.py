@@ -105,7 +105,7 @@ class Downloads:
             over = [key for key, each in self._transfers.items() if each.is_over]
             for key in over[:-MAX_FINISHED]:
                 del self._transfers[key], self._shown[key]
-        await tolerate(self._save(transfer), "note the end of a transfer")
+        await tolerate("note the end of a transfer", self._save, transfer)
 
     async def _start_again(self, record: TransferRecord) -> None:
         """Take up a transfer that an earlier engine left unfinished; it waits until a peer has it."""

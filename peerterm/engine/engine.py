@@ -185,7 +185,7 @@ class Engine:
 
     def _catalog_changed(self) -> None:
         self._uploads.forget()
-        self._tasks.start(tolerate(self._announce(), "tell peers what is offered"))
+        self._tasks.start(tolerate("tell peers what is offered", self._announce))
 
     async def _announce(self) -> None:
         self._linking.me.offer = await self._catalog.totals()

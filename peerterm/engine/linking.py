@@ -317,8 +317,8 @@ class Linking:
         self._perform(effects)
         self._peers.on_linked(link)
         self._introduce(link)
-        remembering = self._store.remember(link.peer_id, hello.name, host, port, time.time())
-        self._tasks.start(tolerate(remembering, "remember a peer"))
+        facts = (link.peer_id, hello.name, host, port, time.time())
+        self._tasks.start(tolerate("remember a peer", self._store.remember, *facts))
 
     def _introduce(self, link: Link) -> None:
         """Tell a new peer of the others, and the others of it."""

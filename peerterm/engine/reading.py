@@ -49,6 +49,11 @@ class SharedContent:
     files: tuple[SharedFile, ...] = ()
     listing: bytes | None = None
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that its digests and listing take."""
+        return len(self.digests) + len(self.listing or b"")
+
 
 class Offers(Protocol):
     """Finds what is offered. Called from lane threads."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from peerterm.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
 log = logging.getLogger("peerterm.tasks")
@@ -75,9 +75,9 @@ async def apart(work: Coroutine[Any, Any, None], what: str) -> bool:
     return True
 
 
-async def tolerate(work: Coroutine[Any, Any, None], what: str) -> None:
+async def tolerate(what: str, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
     """Run something that the engine can do without when its disk refuses."""
     try:
-        await work
+        await work(*arguments)
     except StorageError as error:
         log.warning("cannot %s: %s", what, error.message)

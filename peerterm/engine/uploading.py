@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from peerterm.core.bitfield import Bitfield
     from peerterm.core.ids import PeerId
     from peerterm.net.link import Link
-    from peerterm.store.catalog import CatalogReader
+    from peerterm.store.catalog import CatalogReader, StoredFile
 
 log = logging.getLogger("peerterm.uploading")
 
 LOOKUP_SECONDS = 10.0
 MAX_CACHED = 1024
+MAX_CACHED_BYTES = 128 * 1024 * 1024
 """Contents whose place on disk is remembered between requests."""
 MAX_INTERESTS = 65_536
 """Contents one link may ask to be told about."""
@@ -63,6 +64,7 @@ class Uploads:
         self._loop = asyncio.get_running_loop()
         self._cache: OrderedDict[Root, SharedContent] = OrderedDict()
         self._lock = threading.Lock()
+        self._cached_bytes = 0
         self._generation = 0
         self._held: dict[Root, HeldContent] = {}
         self._interests: dict[Link, dict[Root, None]] = {}
@@ -111,12 +113,19 @@ class Uploads:
             raise PieceRefused(Refusal.FAILED) from error
         if found is None:
             raise PieceRefused(Refusal.NOT_FOUND)
-        with self._lock:
-            if generation == self._generation:
-                self._cache[root] = found
-                if len(self._cache) > MAX_CACHED:
-                    self._cache.popitem(last=False)
+        if generation == self._generation:
+            self._remember(root, found)
         return found
+
+    def _remember(self, root: Root, content: SharedContent) -> None:
+        """Keep what was looked up, up to ``MAX_CACHED`` contents and ``MAX_CACHED_BYTES``; safe in any thread."""
+        with self._lock:
+            if old := self._cache.pop(root, None):
+                self._cached_bytes -= old.held_bytes
+            self._cache[root] = content
+            self._cached_bytes += content.held_bytes
+            while len(self._cache) > MAX_CACHED or (self._cached_bytes > MAX_CACHED_BYTES and len(self._cache) > 1):
+                self._cached_bytes -= self._cache.popitem(last=False)[1].held_bytes
 
     # On the event loop.
 
@@ -133,17 +142,14 @@ class Uploads:
         files = await self._catalog.file_of(root)
         if not files or digests is None:
             return None
-        return SharedContent(
-            files[0].size,
-            digests,
-            files=tuple(SharedFile(file.path, file.size, file.mtime_ns, file.inode, file.device) for file in files),
-        )
+        return SharedContent(files[0].size, digests, _shared_files(files))
 
     def forget(self) -> None:
         """Look every content up anew the next time it is asked for, because the catalog changed."""
         with self._lock:
             self._generation += 1
             self._cache.clear()
+            self._cached_bytes = 0
 
     def hold(self, root: Root, content: HeldContent) -> None:
         """Offer a content that is being fetched here."""
@@ -158,11 +164,16 @@ class Uploads:
     async def interested(self, link: Link, roots: list[bytes]) -> list[Have]:
         """Answer who has what, and remember to tell this link of more."""
         interests = self._interests.setdefault(link, {})
+        generation = self._generation
+        small = await self._catalog.small_files([Root(root) for root in roots])
+        if generation == self._generation:
+            for root, file in small.items():
+                self._remember(root, SharedContent(file.files[0].size, file.digest, _shared_files(file.files)))
         haves: list[Have] = []
         for raw in roots:
             root = Root(raw)
             interests[root] = None
-            if await self._catalog.size_of(root) is not None:
+            if root in small or await self._catalog.size_of(root) is not None:
                 haves.append(Have(root=root, complete=True))
             elif (held := self._held.get(root)) and (bits := held.held) is not None:
                 haves.extend(_haves(root, bits))
@@ -192,6 +203,10 @@ class Uploads:
                 (peer, record) for peer, record in self._sent.items() if now - record.last_at < ACTIVE_SECONDS
             ]
         return [_upload_view(peer, name_of(peer), record, now) for peer, record in active]
+
+
+def _shared_files(files: list[StoredFile]) -> tuple[SharedFile, ...]:
+    return tuple(SharedFile(file.path, file.size, file.mtime_ns, file.inode, file.device) for file in files)
 
 
 def _haves(root: Root, bits: Bitfield) -> list[Have]:

@@ -17,6 +17,8 @@ from peerterm.errors import NotFound
 from peerterm.store.database import EARLIEST_NS, unwrap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from peerterm.core.catalog import Query
     from peerterm.store.database import Database, Row
 
@@ -48,6 +50,11 @@ _FILES = """
     SELECT path, parent, entries.name, entries.size, mtime_ns, inode, device
     FROM entries JOIN shares ON shares.id = share_id WHERE entries.root = ? AND entries.kind = 'file' LIMIT ?
 """
+_SMALL_FILES = """
+    SELECT entries.root, sha256, path, parent, entries.name, entries.size, mtime_ns, inode, device
+    FROM entries JOIN shares ON shares.id = share_id
+    WHERE entries.root IN ({places}) AND entries.kind = 'file' AND entries.size BETWEEN 1 AND ?
+"""
 _CONTENT = "SELECT kind, size, sha256 FROM entries WHERE root = ? LIMIT 1"
 
 
@@ -60,6 +67,14 @@ class StoredFile:
     mtime_ns: int
     inode: int
     device: int
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """A file of one chunk, whose digest is its flat SHA-256, and where its bytes should lie."""
+
+    digest: bytes
+    files: list[StoredFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +145,23 @@ class CatalogReader:
                 _FILES, (root, MAX_COPIES)
             )
         ]
+
+    async def small_files(self, roots: Sequence[Root]) -> dict[Root, SmallFile]:
+        """Return what is needed to serve those of these contents that are files of one chunk, in one query.
+
+        Most of a folder's files are such, and a query for each piece of them would cost more than the bytes.
+        """
+        found: dict[Root, SmallFile] = {}
+        places = ", ".join("?" * len(roots))
+        rows = await self._database.fetch_all(_SMALL_FILES.format(places=places), [*roots, CHUNK_BYTES])
+        for root, sha256, path, parent, name, size, mtime, inode, device in rows:
+            file = StoredFile(
+                Path(path, parent + name), size, unwrap(mtime, EARLIEST_NS), unwrap(inode), unwrap(device)
+            )
+            known = found.setdefault(Root(root), SmallFile(bytes(sha256), []))
+            if len(known.files) < MAX_COPIES:
+                known.files.append(file)
+        return found
 
     async def digests(self, root: Root) -> bytes | None:
         """Return a content's joined chunk digests; ``None`` if it is not offered."""

@@ -341,3 +341,16 @@ async def test_nothing_shared_counts_nothing(database: Database) -> None:
 async def test_hash_query_without_words_ranks_by_name(reader: CatalogReader) -> None:
     """A query without words and hash, which ``parse_query`` never makes, lists entries."""
     assert len(await reader.search(Query("", kind="folder"), 200)) == 3
+
+
+async def test_small_files_are_found_in_one_query(database: Database) -> None:
+    """Files of one chunk come with digest and places; folders, empty, bigger and unknown contents do not."""
+    big, empty = file("big", LARGE), file("empty", 0)
+    await share(database, "00000001", "S", folder("", "top"), file("a", 5), file("deep/a", 5, "a"), big, empty)
+    reader = CatalogReader(database)
+
+    found = await reader.small_files([root_of(name) for name in ("top", "a", "big", "empty", "nobody")])
+
+    assert set(found) == {root_of("a")}
+    assert found[root_of("a")].digest == flat_of("a")
+    assert sorted(str(place.path) for place in found[root_of("a")].files) == ["/srv/S/a", "/srv/S/deep/a"]
