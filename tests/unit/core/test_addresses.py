@@ -151,3 +151,10 @@ def test_resting_addresses_are_bounded() -> None:
     assert len(book) == MAX_RESTING
     assert book.open(places[0]).failures == 0
     assert book.open(places[1]).failures == 1
+
+
+@pytest.mark.parametrize("scope", ["a..b", "e0\0", "e" * 16, "e 0", "a/b"])
+def test_scope_that_no_interface_has_is_not_dialled(scope: str) -> None:
+    """A link-local address with an impossible interface would only confuse the resolver."""
+    assert is_dialable("fe80::1%eth0")
+    assert not is_dialable(f"fe80::1%{scope}")

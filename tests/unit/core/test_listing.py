@@ -121,3 +121,9 @@ def test_the_longest_listing_fits_its_limit() -> None:
 
     assert widest <= 327
     assert 5 + MAX_ENTRIES * 327 <= MAX_LISTING_BYTES
+
+
+def test_folder_with_the_root_of_an_empty_file_is_refused() -> None:
+    """No folder's listing is empty, so nothing could ever be fetched for it."""
+    with pytest.raises(IntegrityError, match="root of an empty file"):
+        decode_listing(packed(changed(FOLDER, 4, EMPTY_ROOT)))
