@@ -15,7 +15,7 @@ from peerterm.wire.session import Opened, Received, Session
 UINTS = st.integers(0, 2**63 - 1)
 HASHES = st.binary(min_size=32, max_size=32)
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=96)
-PATHS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=50), max_size=5)
+PATHS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=50), min_size=1, max_size=5)
 ENTRIES = st.builds(
     Entry, path=PATHS, kind=st.sampled_from(["file", "folder"]), size=UINTS, files=UINTS, root=HASHES,
     sha256=st.none() | HASHES, mtime_ns=st.integers(-(2**62), 2**62 - 1), seq=UINTS,
