@@ -114,7 +114,19 @@ class Content:
         suspects: Sources whose bytes did not fit a size that is only claimed.
     """
 
-    def __init__(self, root: Root, order: int, size: int | None, held: Bitfield | None = None) -> None:
+    def __init__(
+        self,
+        root: Root,
+        order: int,
+        size: int | None,
+        held: Bitfield | None = None,
+        *,
+        is_recalled: bool = False,
+    ) -> None:
+        assert held is None or (size is not None and held.size == chunk_count(size)), "held does not fit the size"
+        self._recalled: tuple[int, Bitfield] | None = None  # counts once the head proves the size
+        if is_recalled and size is not None and held is not None and not held.is_complete:
+            self._recalled, size, held = (size, held), None, None
         self.root = root
         self.order = order
         self.size = size
@@ -319,7 +331,8 @@ class Content:
             return False
         self.head, self.size, self._needs_head = head, head.size, False
         if self.held is None:
-            self.held = Bitfield(chunk_count(head.size))
+            size, held = self._recalled or (None, None)
+            self.held = held if held and size == head.size else Bitfield(chunk_count(head.size))
             self._idle_chunks = self._missing if self.held.size == 1 else 0
         if self.held.size > 1:
             self._idle_pages = sum(1 << page for page in range(page_count(head.size)) if self._lacks_of(page))

@@ -10,10 +10,11 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
+from peerterm.core.budget import Budgets
 from peerterm.core.content import ChunkHeld, Content, ContentDone, ContentImpossible, HeadKnown, Request
+from peerterm.core.endgame import late_pieces, piece_for
 from peerterm.core.ids import PeerId, Root
 from peerterm.core.manifest import EMPTY_ROOT
-from peerterm.core.picker import expected_at
 from peerterm.core.pieces import Fetch, Piece, PieceKind, Refusal
 from peerterm.core.source import Source, SourceDropped, SourceStats, SourceStruck
 
@@ -22,18 +23,10 @@ if TYPE_CHECKING:
     from random import Random
 
     from peerterm.core.bitfield import Bitfield
+    from peerterm.core.budget import Budget
 
-__all__ = [
-    "ChunkHeld",
-    "ContentDone",
-    "ContentImpossible",
-    "Download",
-    "Event",
-    "HeadKnown",
-    "SourceDropped",
-    "SourceStats",
-    "SourceStruck",
-]
+__all__ = ["ChunkHeld", "ContentDone", "ContentImpossible", "Download", "Event", "HeadKnown"]
+__all__ += ["SourceDropped", "SourceStats", "SourceStruck"]
 
 ENDGAME_SECONDS = 0.1
 """How often sources with nothing to do look for pieces that are late elsewhere."""
@@ -49,12 +42,18 @@ class Download:
     welcome and changes nothing but counts. Announcements of unknown sources or contents are ignored: links and
     transfers end independently.
 
+    Args:
+        rng: Breaks ties.
+        budgets: Limits that all bound what is asked for; their owners may change them at any time.
+
     Invariant: only accepted pieces count; a source is asked only for what it announced and never beyond its window;
     at most ``content.MAX_ASKED`` requests for one piece are in flight.
     """
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, budgets: tuple[Budget, ...] = ()) -> None:
         self._rng = rng
+        self._budgets = Budgets(budgets)
+        self._is_short = False  # something would be asked for if the budgets allowed it
         self._contents: dict[Root, Content] = {}
         self._sources: dict[PeerId, Source] = {}
         self._added = 0
@@ -64,21 +63,25 @@ class Download:
 
     # Contents
 
-    def add_content(self, root: Root, size: int | None = None, held: Bitfield | None = None) -> list[Event]:
+    def add_content(
+        self, root: Root, size: int | None = None, held: Bitfield | None = None, *, is_recalled: bool = False
+    ) -> list[Event]:
         """Start to fetch a content that is not being fetched.
 
         Args:
             root: What to fetch.
             size: Its bytes as claimed by whoever named the root; ``None`` if unknown.
             held: Chunks on disk from an earlier run; only with a size.
+            is_recalled: The size is only noted. Unless everything is held, nothing counts as held before the head
+                came; ``HeadKnown`` with another size means that ``held`` was dropped.
         """
         assert root not in self._contents, "already being fetched"
         self._added += 1
+        if root == EMPTY_ROOT and not size:
+            return [ContentDone(root)]
         if root == EMPTY_ROOT or size == 0:
-            if root == EMPTY_ROOT and not size:
-                return [ContentDone(root)]
             return [ContentImpossible(root, f"its root and a size of {size} bytes contradict")]
-        content = self._contents[root] = Content(root, self._added, size, held)
+        content = self._contents[root] = Content(root, self._added, size, held, is_recalled=is_recalled)
         return [ContentDone(root)] if content.is_complete else []
 
     def remove_content(self, root: Root) -> None:
@@ -107,7 +110,15 @@ class Download:
         """A peer may be asked from now on; it has announced nothing yet."""
         source = self._sources.setdefault(peer, Source(peer))
         source.is_present = not source.is_banned
-        source.patience.heard_at = now
+        source.patience.heard(now)
+
+    def heard(self, peer: PeerId, at: float) -> None:
+        """Note when the lanes to a peer last brought bytes, of unfinished pieces too."""
+        source = self._sources.get(peer)
+        if source and source.is_present and at > source.patience.heard_at:
+            source.patience.heard(at)
+            if source.patience.is_stalled:
+                self._stall(source, is_stalled=False)
 
     def source_left(self, peer: PeerId, now: float) -> None:
         """A peer is gone: what it was asked for is asked elsewhere."""
@@ -167,6 +178,7 @@ class Download:
     def arrived(self, fetch: Fetch, data: bytes | None, now: float) -> list[Event]:
         """Take an accepted piece: the bytes of a head or page, or ``None`` for a chunk that is written."""
         length = fetch.max_bytes if data is None else len(data)
+        self._budgets.give_back(fetch.max_bytes - length, now)
         events = self._take(fetch, data, length, now)
         if source := self._answered(fetch, now):
             source.patience.delivered()
@@ -225,7 +237,9 @@ class Download:
 
     def refused(self, fetch: Fetch, refusal: Refusal, now: float) -> None:
         """Take a source's no, or the loss of its lane: ask elsewhere, or later."""
-        source = self._answered(fetch, now)
+        is_lost = refusal == Refusal.LOST
+        self._budgets.give_back(0 if is_lost else fetch.max_bytes, now)
+        source = self._answered(fetch, now, is_heard=not is_lost)
         if source is None:
             return
         content, piece = self._contents.get(fetch.piece.root), fetch.piece
@@ -236,7 +250,7 @@ class Download:
                 content.lacks(fetch.peer, piece)
         else:
             source.patience.back_off(now)
-        if refusal == Refusal.LOST and content and piece.kind == PieceKind.CHUNK and not content.is_proven:
+        if is_lost and content and piece.kind == PieceKind.CHUNK and not content.is_proven:
             content.doubt_size()  # an honest answer of another length than claimed breaks the lane
             self._wake(content)
 
@@ -244,16 +258,17 @@ class Download:
         """Take back a fetch that failed for a reason of our own, such as a full disk. Nobody is blamed."""
         self._answered(fetch, now)
 
-    def _answered(self, fetch: Fetch, now: float) -> Source | None:
+    def _answered(self, fetch: Fetch, now: float, *, is_heard: bool = True) -> Source | None:
         """End the fetch's request; return its source, or ``None`` if the request had been given up."""
         source = self._sources[fetch.peer]
         request = source.requests.get(fetch.piece)
         if request is None or request.fetch is not fetch:
             return None
         self._end(source, request, now)
-        source.patience.heard_at = now
-        if source.patience.is_stalled:
-            self._stall(source, is_stalled=False)
+        if is_heard:
+            self.heard(source.peer, now)
+        else:
+            source.lane_lost()
         return source
 
     def _end(self, source: Source, request: Request, now: float) -> None:
@@ -286,33 +301,27 @@ class Download:
     def pump(self, now: float) -> list[Fetch]:
         """Return every fetch that may be started now; the source that would deliver soonest chooses first."""
         fetches: list[Fetch] = []
-        line = [self._turn(source, now) for source in self._sources.values() if source.is_usable(now)]
+        self._is_short = False
+        line = [source.turn(now, self._rng) for source in self._sources.values() if source.is_usable(now)]
         heapify(line)
         while line:
             source = self._sources[heappop(line)[2]]
-            piece = self._next_piece(source) if source.window.has_room else None
-            if piece:
+            has_room = source.window.has_room(self._budgets.rate)
+            if has_room and (piece := source.next_piece(self._contents, self._rng)):
+                self._is_short = self._budgets.delay(now) > 0
+                if self._is_short:
+                    self._endgame_at = None
+                    return fetches
                 fetches.append(self._ask(source, piece, now))
-                heappush(line, self._turn(source, now))
+                heappush(line, source.turn(now, self._rng))
         return fetches + self._endgame(now)
-
-    def _turn(self, source: Source, now: float) -> tuple[float, float, PeerId]:
-        return source.window.due(0, now), self._rng.random(), source.peer
-
-    def _next_piece(self, source: Source) -> Piece | None:
-        while (root := source.first_root) is not None:
-            content = self._contents.get(root)
-            piece = content.next_piece(source.peer, self._rng) if content else None
-            if piece:
-                return piece
-            source.pop()
-        return None
 
     def _ask(self, source: Source, piece: Piece, now: float) -> Fetch:
         content = self._contents[piece.root]
         size = content.length_of(piece)
         request = content.ask(source.peer, piece, source.window.due(size, now))
-        if not source.requests:
+        self._budgets.spend(size, now)
+        if not source.requests and not source.patience.is_owing:
             source.patience.heard_at = now
         source.requests[piece] = request
         source.window.open(size, now)
@@ -325,33 +334,16 @@ class Download:
         self._endgame_at = None
         usable = [source for source in self._sources.values() if source.is_usable(now)]
         idle = [source for source in usable if not source.requests and source.roots]
-        if not idle or any(self._next_piece(source) for source in usable):
+        if not idle or any(source.next_piece(self._contents, self._rng) for source in usable):
             return []
-        late = self._late(now)
+        late = late_pieces(self._sources.values(), self._contents, now)
         if late:
             self._endgame_at = now + ENDGAME_SECONDS
         fetches = []
         for source in idle:
-            if piece := self._duplicate(source, late, now):
+            if not self._budgets.delay(now) and (piece := piece_for(source, self._contents, late, now)):
                 fetches.append(self._ask(source, piece, now))
         return fetches
-
-    def _duplicate(self, source: Source, late: list[tuple[float, Piece]], now: float) -> Piece | None:
-        for expected, piece in late:
-            content = self._contents[piece.root]
-            if expected > source.window.due(content.length_of(piece), now) and content.may_ask(source.peer, piece):
-                return piece
-        return None
-
-    def _late(self, now: float) -> list[tuple[float, Piece]]:
-        """Return all pieces in flight that are still wanted, the one expected last first."""
-        late = [
-            (expected_at(request.due, now), piece)
-            for source in self._sources.values()
-            for piece, request in source.requests.items()
-            if (content := self._content_of(request)) and content.needs(piece)
-        ]
-        return sorted(late, key=lambda entry: entry[0], reverse=True)
 
     # Time
 
@@ -360,12 +352,12 @@ class Download:
         events: list[Event] = []
         for source in self._sources.values():
             source.patience.resume(now)
-            if not source.requests:
+            if not (source.requests or source.patience.is_owing):
                 continue
             if source.patience.is_silent(now):
                 self._leave(source, now)
                 events.append(SourceDropped(source.peer, source.strikes, "silent"))
-            elif source.patience.has_stalled(now):
+            elif source.requests and source.patience.has_stalled(now):
                 self._stall(source, is_stalled=True)
         return events
 
@@ -381,6 +373,8 @@ class Download:
         times = [time for source in self._sources.values() for time in source.deadlines()]
         if self._endgame_at is not None:
             times.append(self._endgame_at)
+        if self._is_short:
+            times.append(self._budgets.ready_at)
         return min(times, default=None)
 
     # What is seen from outside
@@ -389,6 +383,11 @@ class Download:
     def sources(self) -> dict[PeerId, SourceStats]:
         """Every source of this transfer so far, gone ones included."""
         return {peer: source.stats() for peer, source in self._sources.items()}
+
+    @property
+    def has_source(self) -> bool:
+        """Whether some source may be asked, now or soon."""
+        return any(source.is_present for source in self._sources.values())
 
     @property
     def is_idle(self) -> bool:

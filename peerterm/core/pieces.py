@@ -85,8 +85,8 @@ class PieceSource(Protocol):
 class PieceSink(Protocol):
     """The download side of one content. Called from lane threads, several at once."""
 
-    def write_chunk(self, index: int, data: memoryview) -> None:
-        """Write one chunk that passed its check, at its place.
+    def write_chunk(self, index: int, data: memoryview) -> bytes:
+        """Write one chunk that passed its check, at its place; return its sum for the journal, if there is one.
 
         Raises:
             StorageError: The disk refused it; the chunk does not count as held.

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from peerterm.core.window import Patience, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
     from peerterm.core.content import Content, Request
     from peerterm.core.ids import PeerId, Root
     from peerterm.core.pieces import Piece
@@ -93,10 +96,33 @@ class Source:
         """Note that this content has nothing to ask of it for now."""
         self._queued.discard(heappop(self._queue)[1])
 
+    def turn(self, now: float, rng: Random) -> tuple[float, float, PeerId]:
+        """Return its place among sources that may choose: the one that would deliver soonest is first."""
+        return self.window.due(0, now), rng.random(), self.peer
+
+    def lane_lost(self) -> None:
+        """Note that a lane broke, which is silence; with nothing in flight it may be tried again all the same."""
+        self.patience.is_owing = True
+        self.patience.is_stalled = self.patience.is_stalled and bool(self.requests)
+
+    def next_piece(self, contents: Mapping[Root, Content], rng: Random) -> Piece | None:
+        """Return the piece to ask of it next; contents that have none for it leave the queue."""
+        while (root := self.first_root) is not None:
+            content = contents.get(root)
+            piece = content.next_piece(self.peer, rng) if content else None
+            if piece:
+                return piece
+            self.pop()
+        return None
+
     def deadlines(self) -> list[float]:
         """Return the times at which something changes if it stays silent."""
         times = [self.patience.ready_at] if self.patience.ready_at else []
-        return [*times, self.patience.deadline] if self.requests else times
+        if self.requests:
+            times.append(self.patience.deadline)
+        elif self.patience.is_owing:
+            times.append(self.patience.gives_up_at)
+        return times
 
     def stats(self) -> SourceStats:
         """Return what the outside may know."""

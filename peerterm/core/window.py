@@ -6,6 +6,8 @@ A source is given as many bytes as it delivers in about a second, so a faster on
 
 from __future__ import annotations
 
+from math import inf
+
 from peerterm.core.manifest import CHUNK_BYTES
 
 MIN_WINDOW_BYTES = 2 * 1024 * 1024
@@ -57,10 +59,10 @@ class Window:
         wanted = int((self.rate or 0.0) * WINDOW_SECONDS)
         return min(max(wanted, MIN_WINDOW_BYTES), MAX_WINDOW_BYTES)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more piece of any size may be asked for."""
-        return self.requests < MAX_REQUESTS and self.in_flight + CHUNK_BYTES <= self.target
+    def has_room(self, rate: float = inf) -> bool:
+        """Whether one more piece of any size may be asked for, if no more than ``rate`` is wanted a second."""
+        target = max(min(self.target, rate * WINDOW_SECONDS), CHUNK_BYTES)
+        return self.requests < MAX_REQUESTS and self.in_flight + CHUNK_BYTES <= target
 
     def due(self, size: int, now: float) -> float:
         """Return when a piece of ``size`` bytes asked for now would come."""
@@ -95,15 +97,17 @@ class Patience:
     """How long to wait for one source, and when to ask it again.
 
     Attributes:
-        heard_at: When it last answered, or was first asked after a pause.
+        heard_at: When bytes of it last came, or it was first asked after a pause.
         ready_at: Not to be asked before this time; 0 when it may be asked.
         is_stalled: It was silent for ``STALL_SECONDS``.
+        is_owing: Its lane broke and nothing was heard since: asking again does not end its silence.
     """
 
     def __init__(self) -> None:
         self.heard_at = 0.0
         self.ready_at = 0.0
         self.is_stalled = False
+        self.is_owing = False
         self._backoff = 0.0
 
     def back_off(self, now: float) -> None:
@@ -121,9 +125,14 @@ class Patience:
         """Forget earlier refusals."""
         self._backoff = 0.0
 
+    def heard(self, now: float) -> None:
+        """End a silence."""
+        self.heard_at = now
+        self.is_owing = False
+
     def is_silent(self, now: float) -> bool:
-        """Whether a source with requests in flight is to be given up."""
-        return now >= self.heard_at + SILENCE_SECONDS
+        """Whether a source with requests in flight, or owing, is to be given up."""
+        return now >= self.gives_up_at
 
     def has_stalled(self, now: float) -> bool:
         """Whether a source with requests in flight has just become slow to answer."""
@@ -132,4 +141,9 @@ class Patience:
     @property
     def deadline(self) -> float:
         """When the next of the two limits is reached, if the source stays silent."""
-        return self.heard_at + (SILENCE_SECONDS if self.is_stalled else STALL_SECONDS)
+        return self.gives_up_at if self.is_stalled else self.heard_at + STALL_SECONDS
+
+    @property
+    def gives_up_at(self) -> float:
+        """When the source is given up, if it stays silent."""
+        return self.heard_at + SILENCE_SECONDS

@@ -14,10 +14,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from peerterm.core.pieces import PieceRefused
+from peerterm.core.pieces import PieceRefused, Refusal
 from peerterm.errors import AuthFailed, ProtocolViolation
 from peerterm.net.identity import peer_id_of
 from peerterm.net.lanes import read_exactly, shut_down
+from peerterm.net.throttle import Throttle
+from peerterm.net.upload_slots import UploadSlots
 from peerterm.wire.lane import REQUEST, decode_request, encode_reply_header
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ IDLE_SECONDS = 90.0
 """Longest wait for a request."""
 
 SEND_SECONDS = 30.0
-"""Longest time one answer may take to leave: a peer that does not read loses its lane."""
+"""Longest time one slice of an answer may take to leave: a peer that does not read loses its lane."""
 
 _JOINED_BYTES = 16 * 1024  # up to here an answer is copied behind its header, to leave as one TLS record
 
@@ -50,6 +52,8 @@ class LaneServer:
         source: Where pieces come from; called in lane threads.
         allow: Whether a peer may use lanes now; asked before each answer, in lane threads.
         on_sent: Told of each piece sent and its bytes; called in lane threads.
+        slots: Who is served now; a peer without a slot is refused as busy. Its limit may be changed at any time.
+        throttle: The upload limit, closed with the server. Its rate may be changed at any time.
         max_lanes: Most lanes at once, unfinished handshakes included; further ones are closed at once.
         max_lanes_per_peer: Most lanes of one peer at once.
     """
@@ -61,6 +65,8 @@ class LaneServer:
         *,
         allow: Callable[[PeerId], bool],
         on_sent: Callable[[PeerId, Piece, int], None],
+        slots: UploadSlots | None = None,
+        throttle: Throttle | None = None,
         max_lanes: int = MAX_LANES,
         max_lanes_per_peer: int = MAX_LANES_PER_PEER,
     ) -> None:
@@ -68,6 +74,8 @@ class LaneServer:
         self._source = source
         self._allow = allow
         self._on_sent = on_sent
+        self._slots = slots or UploadSlots()
+        self._throttle = throttle or Throttle()
         self._max_lanes = max_lanes
         self._max_lanes_per_peer = max_lanes_per_peer
         self._lock = threading.Lock()
@@ -102,6 +110,7 @@ class LaneServer:
             threads = dict(self._threads)
             for sock in threads.values():
                 shut_down(sock)
+        self._throttle.close()
         for thread in threads:
             await asyncio.to_thread(thread.join)
 
@@ -158,25 +167,41 @@ class LaneServer:
             request = decode_request(buffer)
             if not self._allow(peer):
                 break
-            self._answer(connection, peer, reader, request)
+            if not self._slots.take(peer):
+                _send(connection, encode_reply_header(request.number, 0, Refusal.BUSY))
+                continue
+            try:
+                self._answer(connection, peer, reader, request)
+            finally:
+                self._slots.done(peer)
 
     def _answer(self, connection: ssl.SSLSocket, peer: PeerId, reader: PieceReader, request: Request) -> None:
-        deadline = time.monotonic() + SEND_SECONDS
         try:
             data = reader.read_piece(request.piece)
         except PieceRefused as error:
-            _send(connection, encode_reply_header(request.number, 0, error.refusal), deadline)
+            _send(connection, encode_reply_header(request.number, 0, error.refusal))
             return
         header = encode_reply_header(request.number, len(data))
         if len(data) <= _JOINED_BYTES:
-            _send(connection, header + bytes(data), deadline)
+            self._send_throttled(connection, peer, header + bytes(data))
         else:
-            _send(connection, header, deadline)
-            _send(connection, data, deadline)
+            _send(connection, header)
+            self._send_throttled(connection, peer, data)
         self._on_sent(peer, request.piece, len(data))
 
+    def _send_throttled(
+        self, connection: ssl.SSLSocket, peer: PeerId, data: bytes | bytearray | memoryview
+    ) -> None:
+        rest = memoryview(data)
+        while rest:
+            part = rest[: self._throttle.slice_bytes]
+            self._throttle.acquire(peer, len(part))
+            _send(connection, part)
+            rest = rest[len(part) :]
 
-def _send(connection: ssl.SSLSocket, data: bytes | bytearray | memoryview, deadline: float) -> None:
+
+def _send(connection: ssl.SSLSocket, data: bytes | memoryview) -> None:
+    deadline = time.monotonic() + SEND_SECONDS
     rest = memoryview(data)
     while rest:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))

@@ -10,9 +10,11 @@ import asyncio
 import logging
 import socket
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.core.pieces import PieceKind, Refusal
@@ -41,9 +43,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The bytes are right. A chunk went to its sink; what has no sink is in ``data``."""
+    """The bytes are right. A chunk went to its sink, which gave ``chunk_sum``; what has no sink is in ``data``."""
 
     data: bytes | None
+    chunk_sum: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,9 @@ class PeerLanes:
         loop: Where ``on_outcome`` is called.
         on_outcome: Takes each outcome, in no certain order.
         lanes: Most lanes open at once.
+
+    Attributes:
+        last_byte_at: When the peer last sent something on a lane, in seconds of ``time.monotonic``; 0 if never.
     """
 
     def __init__(
@@ -109,6 +115,7 @@ class PeerLanes:
         self._loop = loop
         self._on_outcome = on_outcome
         self._max_lanes = lanes
+        self.last_byte_at = 0.0
         self._lanes: list[_Lane] = []
         self._is_closed = False
 
@@ -119,7 +126,7 @@ class PeerLanes:
         lane = self._least_loaded()
         if lane is None or not lane.submit(job):  # there is none, or it ended just now
             name = f"lane-to-{self.peer[:8]}"
-            self._lanes.append(_Lane(name, self._connect, self._post, job))
+            self._lanes.append(_Lane(name, self._connect, self._post, self._heard, job))
 
     def _least_loaded(self) -> _Lane | None:
         """Return the lane to use, or ``None`` when one more is to be opened."""
@@ -131,6 +138,9 @@ class PeerLanes:
 
     def _post(self, outcome: Outcome) -> None:
         self._loop.call_soon_threadsafe(self._on_outcome, outcome)
+
+    def _heard(self) -> None:
+        self.last_byte_at = time.monotonic()
 
     async def close(self) -> None:
         """End all lanes; fetches not answered by then have the outcome ``LOST``.
@@ -151,9 +161,17 @@ class _Lane:
     Invariant: once ``is_ended`` is set under the lock, no job is taken and none is left behind.
     """
 
-    def __init__(self, name: str, connect: Connect, post: Callable[[Outcome], None], first: _Job) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Connect,
+        post: Callable[[Outcome], None],
+        heard: Callable[[], None],
+        first: _Job,
+    ) -> None:
         self._connect = connect
         self._post = post
+        self._heard = heard
         self._changed = threading.Condition()
         self._waiting = deque([first])
         self._sent: deque[tuple[int, _Job]] = deque()
@@ -202,12 +220,13 @@ class _Lane:
                 shut_down(connection)
 
     def _exchange(self, connection: ssl.SSLSocket) -> None:
+        read = partial(read_exactly, connection, heard=self._heard)
         header = memoryview(bytearray(REPLY.size))
         buffer = memoryview(bytearray(MAX_REPLY_BYTES))
         while self._send_requests(connection):
-            read_exactly(connection, header)
+            read(header)
             number, job = self._sent[0]
-            result = _receive(connection, decode_reply_header(header), number, job, buffer)
+            result = _receive(read, decode_reply_header(header), number, job, buffer)
             self._sent.popleft()
             with self._changed:
                 self.queued_bytes -= job.fetch.max_bytes
@@ -241,7 +260,9 @@ class _Lane:
             self._post(Outcome(job.fetch, Refused(Refusal.LOST)))
 
 
-def _receive(connection: ssl.SSLSocket, reply: ReplyHeader, number: int, job: _Job, buffer: memoryview) -> Result:
+def _receive(
+    read: Callable[[memoryview], None], reply: ReplyHeader, number: int, job: _Job, buffer: memoryview
+) -> Result:
     fetch = job.fetch
     if reply.number != number:
         raise ProtocolViolation(f"answer to request {reply.number}, not to {number}")
@@ -251,20 +272,19 @@ def _receive(connection: ssl.SSLSocket, reply: ReplyHeader, number: int, job: _J
     if reply.length > fetch.max_bytes or (is_chunk and reply.length < fetch.max_bytes):
         raise ProtocolViolation(f"answer of {reply.length} bytes, {fetch.max_bytes} were asked for")
     data = buffer[: reply.length]
-    read_exactly(connection, data)
+    read(data)
     if not fetch.accepts(data):
         return Rejected()
     if job.sink is None or not is_chunk:
         return Accepted(bytes(data))
     try:
-        job.sink.write_chunk(fetch.piece.index, data)
+        return Accepted(None, job.sink.write_chunk(fetch.piece.index, data))
     except StorageError as error:
         return SinkFailed(error)
-    return Accepted(None)
 
 
-def read_exactly(connection: ssl.SSLSocket, into: memoryview) -> None:
-    """Fill the buffer from a blocking socket.
+def read_exactly(connection: ssl.SSLSocket, into: memoryview, heard: Callable[[], None] = lambda: None) -> None:
+    """Fill the buffer from a blocking socket, calling ``heard`` each time bytes come.
 
     Raises:
         OSError: The connection broke or ended, or the socket's timeout passed without a byte.
@@ -274,6 +294,7 @@ def read_exactly(connection: ssl.SSLSocket, into: memoryview) -> None:
         count = connection.recv_into(into[filled:])
         if not count:
             raise ConnectionResetError("the lane ended")
+        heard()
         filled += count
 
 

@@ -19,7 +19,9 @@ from peerterm.errors import DiskFull
 from peerterm.net.identity import Identity
 from peerterm.net.lane_server import LaneServer
 from peerterm.net.lanes import Outcome, PeerLanes, Result
+from peerterm.net.throttle import Throttle
 from peerterm.net.tls import TlsContexts
+from peerterm.net.upload_slots import UploadSlots
 from tests.fakes.contents import MadeContent
 
 MADE = MadeContent.of(3 * CHUNK_BYTES + 10)
@@ -65,16 +67,25 @@ class Memory:
         self.chunks: dict[int, bytes] = {}
         self.is_full = is_full
 
-    def write_chunk(self, index: int, data: memoryview) -> None:
+    def write_chunk(self, index: int, data: memoryview) -> bytes:
         if self.is_full:
             raise DiskFull("no space")
         self.chunks[index] = bytes(data)
+        return b""
 
 
 class Answering:
     """A server of lanes, the port it listens on, and what it noted."""
 
-    def __init__(self, context: ssl.SSLContext, source: Source, **limits: int) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        source: Source,
+        *,
+        slots: UploadSlots | None = None,
+        throttle: Throttle | None = None,
+        **limits: int,
+    ) -> None:
         self.sent: list[tuple[PeerId, Piece, int]] = []
         self.released = threading.Semaphore(0)
         self.allowed = True
@@ -83,6 +94,8 @@ class Answering:
             source,
             allow=lambda _: self.allowed,
             on_sent=lambda *what: self.sent.append(what),
+            slots=slots,
+            throttle=throttle,
             **limits,
         )
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -109,9 +122,16 @@ class Answering:
 
 
 @asynccontextmanager
-async def answering(contexts: Contexts, source: Source | None = None, **limits: int) -> AsyncIterator[Answering]:
+async def answering(
+    contexts: Contexts,
+    source: Source | None = None,
+    *,
+    slots: UploadSlots | None = None,
+    throttle: Throttle | None = None,
+    **limits: int,
+) -> AsyncIterator[Answering]:
     """Run a lane server."""
-    server = Answering(contexts[0].server, source or Source(), **limits)
+    server = Answering(contexts[0].server, source or Source(), slots=slots, throttle=throttle, **limits)
     try:
         yield server
     finally:

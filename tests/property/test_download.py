@@ -8,6 +8,7 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from peerterm.core.budget import BURST_SECONDS, Budget
 from peerterm.core.content import MAX_ASKED
 from peerterm.core.download import ChunkHeld, ContentDone, Download, Event, SourceDropped, SourceStruck
 from peerterm.core.ids import PeerId, Root
@@ -37,7 +38,8 @@ class DownloadMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.download = Download(Random(1))
+        self.budget = Budget(0, 0.0)
+        self.download = Download(Random(1), (self.budget,))
         self.sources: dict[PeerId, Known] = {}
         self.strikes = dict.fromkeys(PEERS, 0)
         self.on_the_way: list[Fetch] = []
@@ -71,9 +73,29 @@ class DownloadMachine(RuleBasedStateMachine):
         if peer in self.sources:
             self.sources[peer].announced.setdefault(made.root, set()).update(chunks & set(range(made.chunks)))
 
+    @rule(rate=st.sampled_from([0, 0, 100_000, 3_000_000]))
+    def limit(self, rate: int) -> None:
+        self.budget.set_rate(rate, self.now)
+
+    @rule(peer=a_peer, ago=st.sampled_from([0.0, 5.0]))
+    def hear(self, peer: PeerId, ago: float) -> None:
+        self.download.heard(peer, self.now - ago)
+
     @rule()
     def pump(self) -> None:
-        for fetch in self.download.pump(self.now):
+        is_short = self.budget.delay(self.now) > 0
+        fetches = self.download.pump(self.now)
+        deadline = self.download.deadline()
+
+        assert not (is_short and fetches)
+        assert not fetches or deadline is not None
+        assert (
+            len(fetches) <= 1
+            or self.budget.delay(self.now) == 0
+            or sum(fetch.max_bytes for fetch in fetches[:-1]) <= self.budget.rate * BURST_SECONDS
+        )
+
+        for fetch in fetches:
             source = self.sources[fetch.peer]
             announced = source.announced.get(fetch.piece.root)
 
@@ -168,6 +190,7 @@ class DownloadMachine(RuleBasedStateMachine):
         seed = PeerId("e" * 64)
         for peer in PEERS:
             self.leave(peer)
+        self.budget.set_rate(0, self.now)
         self.download.source_joined(seed, self.now)
         for root in CONTENTS:
             self.download.has(seed, root, complete=True)

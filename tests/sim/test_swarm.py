@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from peerterm.core.budget import Budget
 from peerterm.core.content import MAX_ASKED
 from peerterm.core.download import (
     ChunkHeld,
@@ -22,7 +23,7 @@ from peerterm.core.download import (
 )
 from peerterm.core.ids import PeerId
 from peerterm.core.pieces import Fetch, Piece, PieceKind, Refusal
-from peerterm.core.window import MAX_REQUESTS, MAX_WINDOW_BYTES
+from peerterm.core.window import MAX_REQUESTS, MAX_WINDOW_BYTES, SILENCE_SECONDS
 from tests.fakes.contents import MadeContent
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Peer:
     lies: bool = False
     silent_from: float = NEVER
     download: Download | None = None
+    budgets: tuple[Budget, ...] = ()
     network: Network = field(init=False)
+    received: list[tuple[float, int]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     asked: defaultdict[Piece, list[PeerId]] = field(default_factory=lambda: defaultdict(list))
     done_at: float = NEVER
@@ -85,7 +88,7 @@ class Peer:
 
     def start(self) -> None:
         """Begin to fetch every content."""
-        self.download = Download(self.network.rng)
+        self.download = Download(self.network.rng, self.budgets)
         for made in self.network.made.values():
             self.take(self.download.add_content(made.root, made.size))
         for other in list(self.network.peers.values()):
@@ -153,8 +156,18 @@ class Peer:
         network = self.network
         if network.now >= self.silent_from:
             return
-        self._free_at = max(self._free_at, network.now) + fetch.max_bytes / self.rate
-        network.at(self._free_at + LATENCY, lambda: asker.answered(fetch, self))
+        start = max(self._free_at, network.now)
+        self._free_at = start + fetch.max_bytes / self.rate
+        for second in range(10, int(self._free_at - start), 10):  # the lanes hear every byte; this is enough
+            network.at(start + second, lambda: asker.hear(self))
+        if self._free_at < self.silent_from:
+            network.at(self._free_at + LATENCY, lambda: asker.answered(fetch, self))
+
+    def hear(self, source: Peer) -> None:
+        """Note that a part of a piece came."""
+        assert self.download is not None
+        if source.is_online and self.is_online and self.network.now < source.silent_from:
+            self.download.heard(source.id, self.network.now)
 
     def answered(self, fetch: Fetch, source: Peer) -> None:
         """Take the answer, as the lane threads would hand it over."""
@@ -169,6 +182,7 @@ class Peer:
         elif not source.holds(fetch):
             self.download.refused(fetch, Refusal.NOT_HELD, now)
         else:
+            self.received.append((now, fetch.max_bytes))
             self.take(self.download.arrived(fetch, made.proof(fetch.piece), now))
         self.pump()
 
@@ -208,12 +222,14 @@ def peer_id(number: int) -> PeerId:
     return PeerId(f"{number:064x}")
 
 
-def swarm(*seeds: Peer, made: list[MadeContent] | None = None) -> tuple[Network, Peer]:
+def swarm(
+    *seeds: Peer, made: list[MadeContent] | None = None, budgets: tuple[Budget, ...] = ()
+) -> tuple[Network, Peer]:
     """Return a network of these peers and one that starts to download."""
     network = Network(made or [MadeContent.unreadable(400)])
     for seed in seeds:
         network.add(seed)
-    leech = network.add(Peer(peer_id(99)))
+    leech = network.add(Peer(peer_id(99), budgets=budgets))
     leech.start()
     return network, leech
 
@@ -370,3 +386,66 @@ def test_requests_stay_within_their_number() -> None:
     network.run(100)
 
     assert leech.is_done
+
+
+def rates(leech: Peer, start: float, end: float) -> list[float]:
+    """Return what came in each second from start to end, in MiB, begun at every tenth of a second."""
+    steps = [start + step / 10 for step in range(int((end - start - 1) * 10))]
+    return [sum(size for at, size in leech.received if step < at <= step + 1) / MIB for step in steps]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_limit_set_while_running_holds_within_two_seconds(seeds: int) -> None:
+    """10 MiB/s holds within 5 % in every second, by one source or several; lifting it is felt at once."""
+    budget = Budget(0, 0.0)
+    made = [MadeContent.unreadable(1000)]
+    network, leech = swarm(
+        *(Peer(peer_id(number), rate=100 * MIB) for number in range(seeds)), made=made, budgets=(budget,)
+    )
+    network.at(1.0, lambda: budget.set_rate(10 * MIB, network.now))
+    network.at(31.03, lambda: budget.set_rate(0, network.now))
+    network.at(31.03, leech.pump)
+    network.run(1000)
+
+    assert all(rate == pytest.approx(10, rel=0.05) for rate in rates(leech, 3.02, 31.0))
+    assert rates(leech, 31.1, 32.2)[0] > 90
+    assert leech.is_done
+
+
+def test_limits_of_transfer_and_engine_hold_together() -> None:
+    """Two transfers share what the engine allows; one of them has a lower limit of its own."""
+    whole, own = Budget(8 * MIB, 0.0), Budget(2 * MIB, 0.0)
+    network = Network([MadeContent.unreadable(400)])
+    network.add(Peer(peer_id(1), rate=100 * MIB))
+    slow = network.add(Peer(peer_id(98), budgets=(whole, own)))
+    fast = network.add(Peer(peer_id(99), budgets=(whole,)))
+    for leech in (slow, fast):
+        leech.start()
+    network.run(20)
+
+    assert rates(slow, 3, 20)[0] <= 3
+    assert sum(size for _, size in slow.received) / MIB <= 2 * 20 + 1
+    assert sum(size for leech in (slow, fast) for _, size in leech.received) / MIB == pytest.approx(160, rel=0.05)
+
+
+def test_source_of_twenty_kilobytes_a_second_is_kept() -> None:
+    """A piece that takes a minute is no silence."""
+    made = [MadeContent.unreadable(3)]
+    network, leech = swarm(Peer(peer_id(1), rate=20_000), made=made)
+    network.run(1000)
+
+    assert leech.is_done
+    assert not any(isinstance(event, SourceDropped) for event in leech.events)
+
+
+def test_source_that_freezes_in_a_piece_is_dropped_in_time() -> None:
+    """45 s after its last byte it is given up, however long the piece took until then."""
+    frozen = Peer(peer_id(1), rate=20_000, silent_from=31.0)
+    network, leech = swarm(frozen, made=[MadeContent.unreadable(3)])
+    network.run(20 + SILENCE_SECONDS)
+
+    assert leech.events[-1] != SourceDropped(frozen.id, 0, "silent")
+
+    network.run(31 + SILENCE_SECONDS)
+
+    assert leech.events[-1] == SourceDropped(frozen.id, 0, "silent")

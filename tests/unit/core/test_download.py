@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from peerterm.core.bitfield import Bitfield
+from peerterm.core.budget import Budget
 from peerterm.core.content import MAX_CHUNKS
 from peerterm.core.download import (
     ENDGAME_SECONDS,
@@ -31,9 +32,9 @@ HEAD, PAGE, CHUNK = PieceKind.HEAD, PieceKind.PAGE, PieceKind.CHUNK
 MADE = MadeContent.unreadable(8)
 
 
-def downloading(*peers: PeerId, made: MadeContent = MADE) -> Download:
+def downloading(*peers: PeerId, made: MadeContent = MADE, budgets: tuple[Budget, ...] = ()) -> Download:
     """Return a machine that fetches one content from complete sources."""
-    download = Download(Random(1))
+    download = Download(Random(1), budgets)
     download.add_content(made.root, made.size)
     for peer in peers:
         joined(download, peer, made)
@@ -45,9 +46,9 @@ def joined(download: Download, peer: PeerId, made: MadeContent = MADE, now: floa
     download.has(peer, made.root, complete=True)
 
 
-def proven(*peers: PeerId) -> Download:
+def proven(*peers: PeerId, budgets: tuple[Budget, ...] = ()) -> Download:
     """Return a machine that knows head and page of ``MADE``, learnt from the first peer at time 0."""
-    download = downloading(*peers)
+    download = downloading(*peers, budgets=budgets)
     for _ in (HEAD, PAGE):
         [fetch] = download.pump(0.0)
         download.arrived(fetch, MADE.proof(fetch.piece), 0.0)
@@ -512,3 +513,175 @@ def test_source_that_owes_only_removed_contents_stalls_too() -> None:
 
     assert download.sources[ANN].is_stalled
     assert download.tick(SILENCE_SECONDS) == [SourceDropped(ANN, 0, "silent")]
+
+
+def test_budget_bounds_what_is_asked() -> None:
+    """A piece is asked once its budgets are out of debt; the deadline says when, and a new rate holds at once."""
+    own, whole = Budget(0, 0.0), Budget(0, 0.0)
+    download = proven(ANN, budgets=(own, whole))
+    whole.set_rate(CHUNK_BYTES, 1.0)
+    [fetch] = download.pump(1.0)
+    download.arrived(fetch, None, 1.1)
+
+    assert download.pump(1.5) == []
+    assert download.deadline() == whole.ready_at
+
+    own.set_rate(CHUNK_BYTES / 2, 1.5)
+    [fetch] = download.pump(whole.ready_at)
+    download.arrived(fetch, None, 2.5)
+
+    assert download.pump(3.5) == []
+    assert download.deadline() == own.ready_at
+
+    own.set_rate(0, 3.5)
+
+    assert download.deadline() == whole.ready_at
+    assert len(download.pump(3.5)) == 1
+
+
+def test_low_limit_keeps_one_piece_in_flight() -> None:
+    """A source is not asked for more than a second of the limit brings, but always for one piece."""
+    budget = Budget(0, 0.0)
+    download = proven(ANN, budgets=(budget,))
+    budget.set_rate(CHUNK_BYTES / 2, 1.0)
+    [fetch] = download.pump(100.0)
+
+    assert download.pump(200.0) == []
+
+    download.arrived(fetch, None, 200.0)
+
+    assert len(download.pump(200.0)) == 1
+
+
+def test_what_did_not_come_costs_nothing() -> None:
+    """A short head and a refusal are given back to the budget; a broken lane is not, for bytes may have come."""
+    budget = Budget(CHUNK_BYTES, 0.0)
+    download = downloading(ANN, budgets=(budget,))
+    [head] = download.pump(0.0)
+
+    assert budget.delay(0.0) > 0.03
+
+    download.arrived(head, MADE.head.encode(), 0.0)
+
+    assert budget.delay(0.0) < 0.0001
+
+    [page] = download.pump(1.0)
+    download.arrived(page, MADE.digests, 1.0)
+    [fetch] = download.pump(10.0)
+    download.refused(fetch, Refusal.BUSY, 10.0)
+
+    assert budget.delay(10.0) == 0
+
+    [fetch] = download.pump(20.0)
+    download.refused(fetch, Refusal.LOST, 20.0)
+
+    assert budget.delay(20.0) == pytest.approx(0.75)
+
+
+def test_endgame_keeps_to_the_budget() -> None:
+    """What is asked twice is spent twice."""
+    made = MadeContent.of(100)
+    budget = Budget(10, 0.0)
+    download = downloading(ANN, made=made, budgets=(budget,))
+    download.pump(0.0)
+    joined(download, BOB, made)
+
+    assert download.pump(9.0) == []
+    assert [fetch.peer for fetch in download.pump(10.1)] == [BOB]
+    assert budget.delay(10.1) > 9
+
+
+def test_slow_source_is_not_silent() -> None:
+    """Bytes of unfinished pieces count: a source that needs minutes for a piece is kept, and used again at once."""
+    download = proven(ANN)
+    download.pump(0.0)
+    download.tick(STALL_SECONDS)
+
+    assert download.sources[ANN].is_stalled
+
+    download.heard(ANN, 14.0)
+
+    assert not download.sources[ANN].is_stalled
+
+    for second in range(20, 200, 10):
+        download.heard(ANN, second - 1.0)
+        download.heard(ANN, 1.0)
+
+        assert download.tick(float(second)) == []
+        assert not download.sources[ANN].is_stalled
+
+    download.heard(BOB, 200.0)
+
+    assert BOB not in download.sources
+
+
+def test_source_whose_lanes_only_break_is_silent() -> None:
+    """A frozen peer accepts lanes that lead nowhere: 45 s after its last byte it is given up all the same."""
+    download = proven(ANN)
+    now = 0.0
+    events: list[Event] = []
+    while not events:
+        for fetch in download.pump(now):
+            download.refused(fetch, Refusal.LOST, now + 3.0)
+        deadline = download.deadline()
+
+        assert deadline is not None
+        assert deadline > now
+
+        now = deadline
+        events = download.tick(now)
+
+    assert events == [SourceDropped(ANN, 0, "silent")]
+    assert now == SILENCE_SECONDS
+
+
+def test_lost_lane_is_forgiven_with_the_next_byte() -> None:
+    """A source whose lane broke is asked again, and its answer starts the silence anew."""
+    download = proven(ANN)
+    for fetch in download.pump(0.0):
+        download.refused(fetch, Refusal.LOST, 10.0)
+    download.tick(11.0)
+    first, second = download.pump(11.0)
+    download.tick(STALL_SECONDS)
+    download.arrived(first, None, 16.0)
+    download.arrived(second, None, 17.0)
+
+    assert download.tick(SILENCE_SECONDS) == []
+    assert len(download.pump(SILENCE_SECONDS)) == 2
+    assert download.deadline() == SILENCE_SECONDS + STALL_SECONDS
+
+
+def test_recalled_chunks_count_once_the_head_proves_the_size() -> None:
+    """A single file is taken up by its journal: the head comes first, then only what is missing."""
+    held = Bitfield.from_bytes(8, b"\xfe")
+    download = Download(Random(1))
+
+    assert download.add_content(MADE.root, MADE.size, held, is_recalled=True) == []
+    assert download.held(MADE.root) is None
+
+    joined(download, ANN)
+    [head] = download.pump(0.0)
+
+    assert head.piece == MADE.piece(HEAD)
+    assert download.arrived(head, MADE.head.encode(), 1.0) == [HeadKnown(MADE.root, MADE.size)]
+    assert download.held(MADE.root) is held
+    assert finish(download, MADE, 2.0) == [ChunkHeld(MADE.root, 7, ANN, CHUNK_BYTES), ContentDone(MADE.root)]
+
+
+def test_recalled_chunks_of_another_size_are_dropped() -> None:
+    """If the head contradicts the journal, the content is fetched whole."""
+    download = Download(Random(1))
+    download.add_content(MADE.root, 3 * CHUNK_BYTES, Bitfield.from_bytes(3, b"\x80"), is_recalled=True)
+    joined(download, ANN)
+    events = finish(download, MADE)
+
+    assert events[0] == HeadKnown(MADE.root, MADE.size)
+    assert sum(isinstance(event, ChunkHeld) for event in events) == 8
+    assert events[-1] == ContentDone(MADE.root)
+
+
+def test_recalled_content_that_lacks_nothing_is_done_at_once() -> None:
+    """No source is needed to land what was verified in an earlier run."""
+    held = Bitfield.from_bytes(8, b"\xff")
+
+    assert Download(Random(1)).add_content(MADE.root, MADE.size, held, is_recalled=True) == [ContentDone(MADE.root)]

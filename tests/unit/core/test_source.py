@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from peerterm.core.content import Content
 from peerterm.core.ids import PeerId, Root
+from peerterm.core.pieces import Piece, PieceKind
 from peerterm.core.source import MAX_STRIKES, Source
+from peerterm.core.window import SILENCE_SECONDS
 
 ANN = PeerId("a" * 64)
 
@@ -69,3 +73,49 @@ def test_reset_keeps_counts_and_strikes() -> None:
     assert source.is_banned
     assert source.stats().verified_bytes == 7
     assert (source.first_root, source.roots) == (None, set())
+
+
+def test_sources_choose_by_speed_then_by_chance() -> None:
+    """The one that would deliver soonest is first; equals are ordered at random."""
+    source, other, rng = Source(ANN), Source(PeerId("b" * 64)), Random(1)
+    other.window.open(1000, 0.0)
+
+    assert source.turn(0.0, rng) < other.turn(0.0, rng)
+    assert source.turn(0.0, rng) != source.turn(0.0, rng)
+
+
+def test_next_piece_comes_from_the_first_content_that_has_one() -> None:
+    """Contents that are gone or have nothing for the source leave the queue on the way."""
+    source = Source(ANN)
+    contents = {each.root: each for each in (content(2), content(3), content(4))}
+    for order in (1, 2, 3, 4):
+        source.push(content(order))
+    third = contents[content(3).root]
+    third.has(ANN, complete=True, first=0, bits=b"")
+
+    assert source.next_piece(contents, Random(1)) == Piece(third.root, PieceKind.CHUNK, 0)
+    assert source.first_root == third.root
+
+    third.has_nothing(ANN)
+
+    assert source.next_piece(contents, Random(1)) is None
+    assert source.first_root is None
+
+
+def test_lost_lane_is_silence_that_may_be_tried_again() -> None:
+    """With nothing in flight a stall ends, but the time to give up stays."""
+    source = Source(ANN)
+    source.patience.heard(10.0)
+    source.patience.is_stalled = True
+    source.lane_lost()
+
+    assert not source.patience.is_stalled
+    assert source.deadlines() == [10.0 + SILENCE_SECONDS]
+
+    made = content(1)
+    piece = Piece(made.root, PieceKind.CHUNK, 0)
+    source.requests[piece] = made.ask(ANN, piece, 0.0)
+    source.patience.is_stalled = True
+    source.lane_lost()
+
+    assert source.patience.is_stalled

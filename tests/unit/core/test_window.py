@@ -38,21 +38,34 @@ def test_room_ends_before_the_target_is_exceeded() -> None:
     window = Window()
     window.open(CHUNK_BYTES, 0.0)
 
-    assert window.has_room
+    assert window.has_room()
 
     window.open(1, 0.0)
 
-    assert not window.has_room
+    assert not window.has_room()
+
+
+def test_low_rate_leaves_room_for_one_piece() -> None:
+    """Under a limit a second's worth may be in flight, and always one piece."""
+    window = window_at(900 * CHUNK_BYTES)
+    window.open(CHUNK_BYTES, 0.0)
+
+    assert window.has_room(2 * CHUNK_BYTES)
+    assert not window.has_room(2 * CHUNK_BYTES - 1)
+
+    window.close(CHUNK_BYTES, 0.0)
+
+    assert window.has_room(1)
 
 
 def test_small_pieces_are_bounded_by_number() -> None:
     """At most 64 requests are open, however small."""
     window = Window()
     for _ in range(MAX_REQUESTS):
-        assert window.has_room
+        assert window.has_room()
         window.open(1, 0.0)
 
-    assert not window.has_room
+    assert not window.has_room()
 
 
 def test_rate_is_smoothed() -> None:
@@ -134,6 +147,16 @@ def test_back_off_ends_on_time() -> None:
     patience.resume(101.0)
 
     assert patience.ready_at == 0.0
+
+
+def test_byte_ends_the_silence() -> None:
+    """Whatever was heard starts both limits anew, and settles what was owed."""
+    patience = Patience()
+    patience.is_owing = True
+    patience.heard(50.0)
+
+    assert not patience.is_owing
+    assert patience.gives_up_at == 50.0 + SILENCE_SECONDS
 
 
 def test_silence_is_stalling_then_the_end() -> None:

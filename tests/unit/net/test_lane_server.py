@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 
 import pytest
 
+from peerterm.core.ids import PeerId
+from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.pieces import Refusal
 from peerterm.net import lane_server
-from peerterm.net.lanes import Refused, read_exactly
+from peerterm.net.lanes import Accepted, Refused, read_exactly
+from peerterm.net.throttle import Throttle
+from peerterm.net.upload_slots import UploadSlots
 from peerterm.wire.lane import REPLY, REQUEST, encode_reply_header, encode_request
-from tests.fakes.lane_ends import CHUNK, CHUNKS, HEAD, MADE, Contexts, Memory, answering, contexts_in, dial, linked
+from tests.fakes.lane_ends import (
+    CHUNK,
+    CHUNKS,
+    HEAD,
+    MADE,
+    Contexts,
+    Memory,
+    answering,
+    asking,
+    contexts_in,
+    dial,
+    linked,
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +141,65 @@ async def test_closed_server_ends_its_lanes_and_takes_no_more(contexts: Contexts
             await server.ended()
 
             assert late.recv(1) == b""
+
+
+async def test_peer_without_a_slot_is_refused_as_busy(contexts: Contexts) -> None:
+    """The lane lives on, and serves once there is a slot."""
+    slots = UploadSlots(1)
+    assert slots.take(PeerId("b" * 64))
+    async with (
+        answering(contexts, slots=slots) as server,
+        asking(lambda: dial(contexts, server.address)) as client,
+    ):
+        refused = await client.ask(CHUNKS[0])
+        slots.set_limit(2)
+        served = await client.ask(CHUNKS[0], sink=Memory())
+
+        assert not server.released.acquire(blocking=False)
+
+    assert list(refused.values()) == [Refused(Refusal.BUSY)]
+    assert list(served.values()) == [Accepted(None)]
+    assert slots.holders == {PeerId("b" * 64), contexts[1].peer_id}
+
+
+async def test_slot_is_given_back_with_the_lane(contexts: Contexts) -> None:
+    """An answer that does not get out counts as ended."""
+    slots = UploadSlots(1)
+    async with answering(contexts, slots=slots) as server:
+        with dial(contexts, server.address) as greedy:
+            greedy.sendall(b"".join(encode_request(number, MADE.piece(CHUNK)) for number in range(64)))
+            read_exactly(greedy, memoryview(bytearray(REPLY.size)))
+        await server.ended()
+
+    assert slots._slots._answers == {}
+
+
+@pytest.mark.usefixtures("quick")
+async def test_throttled_answer_takes_its_time_and_keeps_its_lane(contexts: Contexts) -> None:
+    """Time spent waiting for the limit is not held against the peer that reads."""
+    throttle = Throttle(2 * CHUNK_BYTES)
+    sink = Memory()
+    async with (
+        answering(contexts, throttle=throttle) as server,
+        asking(lambda: dial(contexts, server.address)) as client,
+    ):
+        start = time.monotonic()
+        [result] = (await client.ask(CHUNKS[0], sink=sink)).values()
+        took = time.monotonic() - start
+
+    assert result == Accepted(None)
+    assert 5 * lane_server.SEND_SECONDS > took > 0.4 > 3 * lane_server.SEND_SECONDS
+
+
+async def test_closing_server_does_not_wait_for_the_limit(contexts: Contexts) -> None:
+    """A lane that waits for its share ends with the server."""
+    throttle = Throttle(1000)
+    async with answering(contexts, throttle=throttle) as server:
+        with dial(contexts, server.address) as connection:
+            connection.sendall(encode_request(1, MADE.piece(CHUNK)))
+            read_exactly(connection, memoryview(bytearray(REPLY.size)))
+            start = time.monotonic()
+            await server.server.close()
+            await server.ended()
+
+    assert time.monotonic() - start < 5

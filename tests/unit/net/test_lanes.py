@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import threading
+import time
 
 import pytest
 
@@ -198,3 +201,28 @@ async def test_violations_lose_the_lane(contexts: Contexts, fetch: Fetch, answer
             [result] = (await client.ask(fetch, sink=Memory())).values()
 
     assert result == LOST
+
+
+async def test_bytes_of_unfinished_pieces_are_noticed(contexts: Contexts) -> None:
+    """A peer that sends is heard long before a piece is whole."""
+    goes_on = threading.Event()
+    received = memoryview(bytearray(REQUEST.size))
+
+    def script(connection: ssl.SSLSocket) -> None:
+        read_exactly(connection, received)
+        connection.sendall(REPLY.pack(0, 0, CHUNK_BYTES) + bytes(1000))
+        goes_on.wait(10)
+
+    with Scripted(contexts, script) as connect:
+        async with asking(connect) as client:
+            before = client.lanes.last_byte_at
+            start = time.monotonic()
+            client.lanes.submit(CHUNKS[0], Memory())
+            async with asyncio.timeout(10):
+                while not client.lanes.last_byte_at:
+                    await asyncio.sleep(0)
+            goes_on.set()
+
+            assert before == 0
+            assert start < client.lanes.last_byte_at <= time.monotonic()
+            assert client.outcomes.empty() or client.outcomes.get_nowait().result == LOST
