@@ -55,6 +55,11 @@ _SMALL_FILES = """
     FROM entries JOIN shares ON shares.id = share_id
     WHERE entries.root IN ({places}) AND entries.kind = 'file' AND entries.size BETWEEN 1 AND ?
 """
+_PLACES = """
+    SELECT entries.root, path, parent, entries.name, entries.size, mtime_ns, inode, device
+    FROM entries JOIN shares ON shares.id = share_id
+    WHERE entries.root IN ({places}) AND entries.kind = 'file'
+"""
 _CONTENT = "SELECT kind, size, sha256 FROM entries WHERE root = ? LIMIT 1"
 
 
@@ -144,6 +149,19 @@ class CatalogReader:
             for path, parent, name, size, mtime, inode, device in await self._database.fetch_all(
                 _FILES, (root, MAX_COPIES)
             )
+        ]
+
+    async def places(self, roots: Sequence[Root]) -> list[tuple[Root, StoredFile]]:
+        """Return where the bytes of those of these contents that are files should lie; check each before use."""
+        sql = _PLACES.format(places=", ".join("?" * len(roots)))
+        return [
+            (
+                Root(root),
+                StoredFile(
+                    Path(path, parent + name), size, unwrap(mtime, EARLIEST_NS), unwrap(inode), unwrap(device)
+                ),
+            )
+            for root, path, parent, name, size, mtime, inode, device in await self._database.fetch_all(sql, roots)
         ]
 
     async def small_files(self, roots: Sequence[Root]) -> dict[Root, SmallFile]:

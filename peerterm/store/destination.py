@@ -14,6 +14,7 @@ import shutil
 import stat
 from contextlib import suppress
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
 from peerterm.core.names import (
@@ -26,24 +27,37 @@ from peerterm.core.names import (
     part_name,
 )
 from peerterm.errors import InvalidName, StorageError
+from peerterm.store.folders import (
+    PART_FLAGS,
+    claim,
+    exists,
+    open_folder,
+    publish_file,
+    publish_folder,
+    sync_folder,
+    sync_tree,
+)
 from peerterm.store.openfiles import OpenFiles
-from peerterm.store.partfile import PartFile, set_mode
-from peerterm.store.reading import FOLDER_FLAGS, READ_FLAGS, storage_errors
+from peerterm.store.partfile import FileMark, PartFile
+from peerterm.store.reading import FOLDER_FLAGS, storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from peerterm.core.listing import EntryKind
+    from peerterm.store.journal import Landed
 
 MAX_OPEN_FILES = 16
 """Most part files that one transfer keeps open between two uses."""
 
+MAX_OPEN_FOLDERS = 8
+"""Most folders of one transfer kept open between two uses."""
+
 MAX_NUMBER = 9999
 """Highest number tried for a name that is taken."""
 
-_PART_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 
 
@@ -52,23 +66,31 @@ class Destination:
 
     Attributes:
         part: Name of the part file or part folder, for ``open`` to find it again; once finished, the final name.
+        inode: Its inode number, for ``open`` too.
         resumed: Whether the part of an earlier run was found, so that what it holds counts.
+        is_doubtful: Whether what was found may be somebody else's: unless some journaled chunk or landed file is
+            there, ``start_anew``.
+        is_published: Whether it bears its final name. If an earlier run gave it that and anything journaled is not
+            there, the user changed it: ``start_anew``.
     """
 
     def __init__(self, directory: Path, descriptor: int, name: str, kind: EntryKind) -> None:
         self.part = ""
+        self.inode = 0
         self.resumed = False
+        self.is_doubtful = False
+        self.is_published = False
         self._directory = directory
         self._descriptor = descriptor
         self._name = name
         self._is_folder = kind == "folder"
         self._top = -1  # the part itself; held open, so that its inode number stays its own
-        self._finished = False
         self._files = OpenFiles(MAX_OPEN_FILES)
+        self._folders = OpenFiles(MAX_OPEN_FOLDERS)
         self._one_case: dict[tuple[str, ...], tuple[str, ...]] | None = None
 
     @classmethod
-    def open(cls, directory: Path, name: str, kind: EntryKind, part: str = "") -> Self:
+    def open(cls, directory: Path, name: str, kind: EntryKind, part: str = "", inode: int = 0) -> Self:
         """Prepare a transfer's part file or part folder.
 
         Args:
@@ -76,6 +98,7 @@ class Destination:
             name: What is fetched; its leading dots are neutralised.
             kind: File or folder.
             part: ``Destination.part`` of an earlier run of the same transfer, to go on with it.
+            inode: ``Destination.inode`` of that run.
 
         Raises:
             InvalidName: The name is unsafe.
@@ -88,7 +111,7 @@ class Destination:
         destination = cls(directory, descriptor, name, kind)
         try:
             with storage_errors(directory / name):
-                destination._start(part)
+                destination._start(part, inode)
         except (InvalidName, StorageError):
             destination.close()
             raise
@@ -138,19 +161,74 @@ class Destination:
             StorageError: The disk refuses, or somebody replaced the part. The part stays, to try again.
         """
         with storage_errors(self._directory / self._name):
-            if not self._finished:
+            if not self.is_published:
                 self._require_own()
                 self._publish()
-            _sync_folder(self._descriptor)
+            sync_folder(self._descriptor)
         return self._directory / self.part
 
+    def check_landed(self, landed: Mapping[tuple[str, ...], Landed]) -> set[tuple[str, ...]]:
+        """Return the paths of the files that still are as they landed; reads what a power cut can have hurt.
+
+        Raises:
+            StorageError: The disk cannot be read.
+        """
+        standing = set()
+        with storage_errors(self._directory / self.part):
+            for parent, paths in groupby(
+                sorted(landed, key=lambda path: (path[:-1], path)), lambda path: path[:-1]
+            ):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    folder = self._enter(parent, create=False) if self._is_folder else os.dup(self._descriptor)
+                    try:
+                        standing |= {path for path in paths if self._is_standing(folder, path, landed[path])}
+                    finally:
+                        os.close(folder)
+        return standing
+
+    def _is_standing(self, folder: int, path: tuple[str, ...], landed: Landed) -> bool:
+        try:
+            name = path[-1] if path else self.part
+            found = FileMark.of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        except FileNotFoundError:
+            return False
+        # Not the inode number: some file systems give a file a new one each time they are mounted.
+        is_same = (found.size, found.mtime_ns) == (landed.mark.size, landed.mark.mtime_ns)
+        return is_same and (landed.is_certain or self.file(path, landed.mark.size).root() == landed.root)
+
+    def sync(self) -> None:
+        """Make all that was written durable, under the names it has now.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        with storage_errors(self._directory / self.part):
+            if self._is_folder:
+                sync_tree(self._top)
+            else:
+                os.fsync(self._top)
+            sync_folder(self._descriptor)
+
+    def start_anew(self) -> None:
+        """Leave alone what ``open`` found and create a new part beside it.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        with storage_errors(self._directory / self._name):
+            self._files.close(self._top)
+            self._folders.close()
+            self._files, self._folders, self._top = OpenFiles(MAX_OPEN_FILES), OpenFiles(MAX_OPEN_FOLDERS), -1
+            self.resumed = self.is_doubtful = self.is_published = False
+            self._create_first(self._names())
+
     def discard(self) -> None:
-        """Remove the part file, or the part folder with all in it. Does nothing after ``finish``.
+        """Remove the part file, or the part folder with all in it; never what is finished or doubtful.
 
         Raises:
             StorageError: The disk refuses, or somebody replaced the part.
         """
-        if self._finished:
+        if self.is_published or self.is_doubtful:
             return
         self._files.stop()  # a lane that still writes would make anew what is being removed
         with storage_errors(self._directory / self.part), suppress(FileNotFoundError):
@@ -162,14 +240,18 @@ class Destination:
 
     def close(self) -> None:
         """Close all descriptors; no part file can be used after. What is on disk stays."""
+        self._folders.close()
         self._files.close(*(at for at in (self._top, self._descriptor) if at >= 0))
 
-    def _start(self, part: str) -> None:
-        """Find the part of an earlier run, or create one that nobody else has."""
-        self.resumed = bool(part) and self._adopt(part)
-        if self.resumed:
-            return
-        for name in self._names():
+    def _start(self, part: str, inode: int) -> None:
+        """Find the part of an earlier run, or what became of it, or create one that nobody else has."""
+        self.resumed = bool(part) and (self._adopt(part) or self._adopt_published(inode))
+        self.is_doubtful = self.resumed and self.inode != inode
+        if not self.resumed:
+            self._create_first(self._names())
+
+    def _create_first(self, names: Iterable[str]) -> None:
+        for name in names:
             with suppress(FileExistsError):
                 self._create(part_name(name))
                 return
@@ -180,28 +262,42 @@ class Destination:
             os.mkdir(part, 0o700, dir_fd=self._descriptor)
             descriptor = os.open(part, FOLDER_FLAGS, dir_fd=self._descriptor)
         else:
-            descriptor = os.open(part, _PART_FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._descriptor)
+            descriptor = os.open(part, PART_FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._descriptor)
+        claim(descriptor)
         self._own(part, descriptor)
 
     def _adopt(self, part: str) -> bool:
-        """Take over the part of an earlier run; return whether it is there and has no other name."""
+        """Take over the part of an earlier run; return whether it is there, has no other name and no other user."""
         check_name(part.removesuffix(PART_SUFFIX))
         try:
-            flags = FOLDER_FLAGS if self._is_folder else _PART_FLAGS
+            flags = FOLDER_FLAGS if self._is_folder else PART_FLAGS
             descriptor = os.open(part, flags, dir_fd=self._descriptor)
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return False
             raise
         status = os.fstat(descriptor)
-        if self._is_folder or (stat.S_ISREG(status.st_mode) and status.st_nlink <= 1):
+        is_ours = self._is_folder or (stat.S_ISREG(status.st_mode) and status.st_nlink <= 1)
+        if is_ours and claim(descriptor):
             self._own(part, descriptor)
             return True
         os.close(descriptor)
         return False
 
+    def _adopt_published(self, inode: int) -> bool:
+        """Take over what an earlier run published when it was killed before it could say so."""
+        for name in self._names():
+            try:
+                found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+            if found.st_ino == inode and self._adopt(name):
+                self.is_published = True
+                return True
+        return False
+
     def _own(self, part: str, descriptor: int) -> None:
-        self.part, self._top = part, descriptor
+        self.part, self._top, self.inode = part, descriptor, os.fstat(descriptor).st_ino
         with suppress(FileNotFoundError):
             shouted = part.removesuffix(PART_SUFFIX) + PART_SUFFIX.upper()
             if self._is_part(os.stat(shouted, dir_fd=self._descriptor, follow_symlinks=False)):
@@ -236,31 +332,32 @@ class Destination:
     def _open_part(self, path: tuple[str, ...], create: bool) -> int:
         """Open a file under its part name or, where it is finished, under its own."""
         if not path:
-            descriptor = os.open(self.part, _PART_FLAGS, dir_fd=self._descriptor)
+            descriptor = os.open(self.part, PART_FLAGS, dir_fd=self._descriptor)
             if not self._is_part(os.fstat(descriptor)):
                 os.close(descriptor)
                 raise self._replaced()
             return descriptor
-        folder = self._enter(path[:-1], create=create)
-        try:
+        with self._inside(path[:-1], create=create) as folder:
             part = part_name(path[-1])
             for name in (part, path[-1]):
                 with suppress(FileNotFoundError):
-                    return os.open(name, _PART_FLAGS, dir_fd=folder)
+                    return os.open(name, PART_FLAGS, dir_fd=folder)
             if not create:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             # The part folder is private: all in it is ours, so no O_EXCL is needed (two lanes may come with the
             # first two chunks), and files may have the mode they will end with.
-            return os.open(part, _PART_FLAGS | os.O_CREAT, 0o666, dir_fd=folder)
-        finally:
-            os.close(folder)
+            return os.open(part, PART_FLAGS | os.O_CREAT, 0o666, dir_fd=folder)
+
+    def _inside(self, path: tuple[str, ...], *, create: bool) -> AbstractContextManager[int]:
+        """Lend a descriptor of a folder below the part folder; the next file is likely to need it again."""
+        return self._folders.using(path, partial(self._enter, path, create=create))
 
     def _enter(self, path: tuple[str, ...], *, create: bool) -> int:
         """Open a folder below the part folder, step by step."""
         current = os.dup(self._top)
         for name in path:
             try:
-                below = _open_folder(name, current, create=create)
+                below = open_folder(name, current, create=create)
             finally:
                 os.close(current)
             current = below
@@ -269,107 +366,27 @@ class Destination:
     def _publish(self) -> None:
         """Make the part durable and rename it to the first name that is free."""
         if self._is_folder:
-            _sync_tree(self._top)
+            sync_tree(self._top)
         for name in self._names():
             with suppress(FileExistsError):
                 if self._is_folder:
-                    _publish_folder(self._descriptor, self._top, self.part, name)
+                    publish_folder(self._descriptor, self._top, self.part, name)
                 else:
-                    _publish_file(self._descriptor, self.part, name)
-                self.part, self._finished = name, True
+                    publish_file(self._descriptor, self.part, name)
+                self.part, self.is_published = name, True
                 return
         raise self._no_name()
 
     def _publish_inner(self, path: tuple[str, ...]) -> None:
-        folder = self._enter(path[:-1], create=False)
         part, name = part_name(path[-1]), path[-1]
-        try:
-            if not _exists(part, folder):
+        with self._inside(path[:-1], create=False) as folder:
+            if not exists(part, folder):
                 return  # it bears its final name already
             # No reservation as at the top: nobody else is here, and ext4 flushes a file renamed over another.
-            if _exists(name, folder):
+            if exists(name, folder):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-        finally:
-            os.close(folder)
 
 
 def _nothing() -> None:
     pass
-
-
-def _open_folder(name: str, parent: int, *, create: bool) -> int:
-    try:
-        return os.open(name, FOLDER_FLAGS, dir_fd=parent)
-    except FileNotFoundError:
-        if not create:
-            raise
-    with suppress(FileExistsError):  # another lane was faster
-        os.mkdir(name, dir_fd=parent)
-    return os.open(name, FOLDER_FLAGS, dir_fd=parent)
-
-
-def _exists(name: str, folder: int) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _publish_file(folder: int, part: str, name: str) -> None:
-    """Sync a part file and rename it to a name that is free, with the permissions a new file gets here.
-
-    The name is reserved first: a rename alone would overwrite. The reservation also shows what the umask allows.
-    """
-    descriptor = os.open(part, _PART_FLAGS, dir_fd=folder)
-    try:
-        os.fsync(descriptor)
-        reserved = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
-        mode = stat.S_IMODE(os.fstat(reserved).st_mode)
-        os.close(reserved)
-        executable = bool(os.fstat(descriptor).st_mode & stat.S_IXUSR)
-        try:
-            set_mode(descriptor, mode, executable=executable)
-            os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            os.unlink(name, dir_fd=folder)
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _publish_folder(parent: int, top: int, part: str, name: str) -> None:
-    """Rename a part folder to a name that is free, with the permissions a new folder gets here."""
-    os.mkdir(name, dir_fd=parent)
-    try:
-        mode = stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-        set_mode(top, mode, executable=True)
-        os.rename(part, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except OSError:
-        os.rmdir(name, dir_fd=parent)
-        raise
-
-
-def _sync_tree(top: int) -> None:
-    """Make every file and folder below ``top`` durable, and ``top`` itself."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for _, _, files, folder in os.fwalk(".", topdown=False, onerror=fail, dir_fd=top):
-        for name in files:
-            descriptor = os.open(name, READ_FLAGS, dir_fd=folder)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        _sync_folder(folder)
-
-
-def _sync_folder(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems sync files only
-            raise

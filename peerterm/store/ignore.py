@@ -93,9 +93,10 @@ def _read_patterns(path: Path) -> list[str]:
         return []
     except OSError as error:
         raise InvalidPath(f"{path}: {error.strerror}", "make it readable, or remove it") from error
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise InvalidPath(f"{path}: not a regular file", "remove it")
     with os.fdopen(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise InvalidPath(f"{path}: not a regular file", "remove it")
         data = stream.read(MAX_IGNORE_FILE_BYTES + 1)
     if len(data) > MAX_IGNORE_FILE_BYTES:
         raise InvalidPath(f"{path}: longer than {MAX_IGNORE_FILE_BYTES} bytes")

@@ -1,6 +1,6 @@
 """The list of transfers, running and past, as the engine last saved it.
 
-What a download holds on disk is not here but in its part file's journal. Called by the engine's transfer services.
+What a download holds on disk is not here but in ``journal``. Called by the engine's transfer services.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from peerterm.store.database import unwrap, wrap
+
 if TYPE_CHECKING:
     from peerterm.core.ids import Root, TransferId
-    from peerterm.store.database import Database
+    from peerterm.store.database import Database, Row
 
 MAX_ENDED = 1000
 """Most ended transfers kept; the longest ended go first."""
@@ -33,6 +35,12 @@ class TransferRecord:
         error: What failed; empty if nothing did.
         error_code: Its code of ``peerterm.errors``.
         sources: What JSON can hold of each source.
+        part: ``Destination.part``, to go on with it; empty until there is one.
+        part_inode: ``Destination.inode`` beside it.
+        priority: Transfers with a higher one run first.
+        position: Place in the queue among transfers of one priority, the lowest first.
+        limit: Bytes a second at most; 0 for no limit.
+        only: Patterns of what is fetched of a folder; empty for all.
         started_at: Unix time in seconds.
         ended_at: Likewise; ``None`` while unfinished.
     """
@@ -51,15 +59,22 @@ class TransferRecord:
     error: str = ""
     error_code: str = ""
     sources: list[dict[str, Any]] = field(default_factory=list)
+    part: str = ""
+    part_inode: int = 0
+    priority: int = 0
+    position: int = 0
+    limit: int = 0
+    only: list[str] = field(default_factory=list)
     started_at: float
     ended_at: float | None = None
 
 
 _NAMES = [column.name for column in fields(TransferRecord)]
-_COLUMNS = ", ".join(_NAMES)
+_AS_JSON = ("sources", "only")
+_COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)  # quoted: limit is a word of SQL
 _UPSERT = f"""
     INSERT INTO transfers ({_COLUMNS}) VALUES ({", ".join(f":{name}" for name in _NAMES)})
-    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])}
+    ON CONFLICT (id) DO UPDATE SET {", ".join(f'"{name}" = excluded."{name}"' for name in _NAMES[1:])}
 """  # noqa: S608
 _TRIM = """
     DELETE FROM transfers WHERE id IN (
@@ -73,20 +88,42 @@ class TransferStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, record: TransferRecord) -> None:
-        """Write a record, replacing the one with its id."""
-        values = {name: getattr(record, name) for name in _NAMES} | {"sources": json.dumps(record.sources)}
+    async def save(self, *records: TransferRecord) -> None:
+        """Write records, replacing those with their ids; all or none."""
+        rows = [_values(record) for record in records]
         async with self._database.transaction() as connection:
-            await connection.execute(_UPSERT, values)
+            await connection.executemany(_UPSERT, rows)
             await connection.execute(_TRIM, [MAX_ENDED])
 
     async def all(self, limit: int) -> list[TransferRecord]:
         """Return the newest records, those that started first in front."""
-        sql = f"SELECT {_COLUMNS} FROM transfers ORDER BY started_at DESC, id LIMIT ?"  # noqa: S608
-        rows = [dict(zip(_NAMES, row, strict=True)) for row in await self._database.fetch_all(sql, [limit])]
-        return [TransferRecord(**row | {"sources": json.loads(row["sources"])}) for row in reversed(rows)]
+        return (await self._select("ORDER BY started_at DESC, id LIMIT ?", limit))[::-1]
+
+    async def unfinished(self) -> list[TransferRecord]:
+        """Return what has not ended, whatever its state, in the order of the queue."""
+        return await self._select("WHERE ended_at IS NULL ORDER BY priority DESC, position, started_at, id")
+
+    async def history(self, limit: int) -> list[TransferRecord]:
+        """Return what has ended, the latest first."""
+        return await self._select("WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?", limit)
+
+    async def _select(self, condition: str, *parameters: int) -> list[TransferRecord]:
+        sql = f"SELECT {_COLUMNS} FROM transfers {condition}"  # noqa: S608
+        return [_record(row) for row in await self._database.fetch_all(sql, parameters)]
 
     async def delete(self, transfer_id: TransferId) -> None:
-        """Forget a record; one that is unknown is no error."""
+        """Forget a record and its journal; one that is unknown is no error."""
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM transfers WHERE id = ?", [transfer_id])
+
+
+def _values(record: TransferRecord) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in _NAMES}
+    values["part_inode"] = wrap(record.part_inode)
+    return values | {name: json.dumps(values[name]) for name in _AS_JSON}
+
+
+def _record(row: Row) -> TransferRecord:
+    values = dict(zip(_NAMES, row, strict=True))
+    values["part_inode"] = unwrap(values["part_inode"])
+    return TransferRecord(**values | {name: json.loads(values[name]) for name in _AS_JSON})

@@ -354,3 +354,15 @@ async def test_small_files_are_found_in_one_query(database: Database) -> None:
     assert set(found) == {root_of("a")}
     assert found[root_of("a")].digest == flat_of("a")
     assert sorted(str(place.path) for place in found[root_of("a")].files) == ["/srv/S/a", "/srv/S/deep/a"]
+
+
+async def test_places_of_several_files_are_found_in_one_query(reader: CatalogReader) -> None:
+    """Every place with its content; folders and what is unknown are left out."""
+    wanted = [root_of("muller.txt"), root_of("deep/holiday.zip"), root_of("top"), root_of("unknown")]
+    found = await reader.places(wanted)
+
+    assert {(root, str(each.path)) for root, each in found} == {
+        (root, str(each.path)) for root in wanted for each in await reader.file_of(root)
+    }
+    assert {root for root, _ in found} == set(wanted[:2])
+    assert await reader.places([]) == []

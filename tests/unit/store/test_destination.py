@@ -12,16 +12,18 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.core.manifest import CHUNK_BYTES
+from peerterm.core.manifest import CHUNK_BYTES, chunk_digest, head_of
 from peerterm.core.names import part_name
 from peerterm.errors import DiskFull, InvalidName, StorageError
 from peerterm.store import destination as module
 from peerterm.store.destination import MAX_OPEN_FILES, Destination
+from peerterm.store.journal import Landed
 from tests.unit.core.test_names import HOSTILE
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from peerterm.store.partfile import PartFile
 
 CONTENT = os.urandom(2 * CHUNK_BYTES) + b"the rest"
+ROOT = head_of(
+    len(CONTENT),
+    b"".join(chunk_digest(CONTENT[at : at + CHUNK_BYTES]) for at in range(0, len(CONTENT), CHUNK_BYTES)),
+).root
 MTIME = 1_600_000_000_123_456_789
 
 
@@ -320,9 +326,9 @@ def test_part_that_cannot_be_opened_is_an_error(downloads: Path, monkeypatch: py
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     start = Destination._start
 
-    def start_without_descriptors(self: Destination, part: str) -> None:
+    def start_without_descriptors(self: Destination, part: str, inode: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1, before[1]))
-        start(self, part)
+        start(self, part, inode)
 
     monkeypatch.setattr(Destination, "_start", start_without_descriptors)
     try:
@@ -691,3 +697,178 @@ def test_full_disk_is_told_and_the_transfer_goes_on_later(tmp_path: Path) -> Non
         assert path.read_bytes() == CONTENT
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_part_with_another_inode_is_doubtful(downloads: Path) -> None:
+    """A part that was copied back may hold our bytes; only its content can tell."""
+    first = Destination.open(downloads, "film.mkv", "file")
+    fill(first.file((), len(CONTENT)))
+    first.close()
+    part = downloads / first.part
+    same = Destination.open(downloads, "film.mkv", "file", first.part, first.inode)
+    same.close()
+    shutil.copy2(part, downloads / "copy")
+    (downloads / "copy").replace(part)
+    other = Destination.open(downloads, "film.mkv", "file", first.part, first.inode)
+    other.close()
+
+    assert (same.resumed, same.is_doubtful) == (True, False)
+    assert (other.resumed, other.is_doubtful) == (True, True)
+    assert other.inode != first.inode
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_foreign_part_is_left_alone(downloads: Path, kind: str) -> None:
+    """A transfer that finds somebody else's part begins beside it and still gets its own name."""
+    path = () if kind == "file" else ("film",)
+    part = downloads / "thing.peerterm-part"
+    mine = part if kind == "file" else part / "mine"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    destination = Destination.open(downloads, "thing", "file" if kind == "file" else "folder", part.name, inode=1)
+    assert destination.is_doubtful
+    destination.discard()
+    destination.start_anew()
+    file = destination.file(path, len(CONTENT))
+    fill(file)
+    file.finish(MTIME, executable=False)
+
+    assert not destination.resumed
+    assert not destination.is_doubtful
+    assert destination.finish() == downloads / "thing"
+    assert mine.read_bytes() == b"mine"
+    assert (downloads / "thing").joinpath(*path).read_bytes() == CONTENT
+    destination.close()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_part_in_use_is_not_shared(downloads: Path, kind: str) -> None:
+    """Two engines never write one part; when the first is gone the second may have it."""
+    first = Destination.open(downloads, "thing", "file" if kind == "file" else "folder")
+    second = Destination.open(downloads, "thing", "file" if kind == "file" else "folder", first.part, first.inode)
+    assert not second.resumed
+    assert second.part != first.part
+    second.discard()
+    second.close()
+    first.close()
+    third = Destination.open(downloads, "thing", "file" if kind == "file" else "folder", first.part, first.inode)
+
+    assert third.resumed
+    third.close()
+
+
+def test_disk_without_locks_will_do(downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems may have no locks; any other refusal is an error."""
+
+    def refusing(number: int) -> None:
+        def lock(*_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("fcntl.flock", lock)
+
+    refusing(errno.ENOLCK)
+    assert fetch(downloads, "film.mkv").read_bytes() == CONTENT
+    refusing(errno.EIO)
+    with pytest.raises(StorageError, match="Input/output"):
+        Destination.open(downloads, "film.mkv", "file")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_was_published_just_before_a_kill_is_found(downloads: Path, kind: str) -> None:
+    """The rename happened but nobody could note it: the transfer is done, not fetched a second time."""
+    path = () if kind == "file" else ("film",)
+    fetch(downloads, "thing")
+    first = Destination.open(downloads, "thing", "file" if kind == "file" else "folder")
+    part = first.part
+    file = first.file(path, len(CONTENT))
+    fill(file)
+    mark = file.finish(MTIME, executable=False)
+    final = first.finish()
+    first.close()
+    again = Destination.open(downloads, "thing", "file" if kind == "file" else "folder", part, first.inode)
+    landed: dict[tuple[str, ...], Landed] = {path: Landed(ROOT, mark, is_certain=True)}
+
+    assert again.resumed
+    assert again.is_published
+    assert not again.is_doubtful
+    assert again.check_landed(landed) == {path}
+    assert again.file(path, len(CONTENT)).read_chunk(0) == CONTENT[:CHUNK_BYTES]
+    again.file(path, len(CONTENT)).finish(MTIME, executable=False)
+    again.discard()
+    assert again.finish() == final == downloads / "thing (2)"
+    again.close()
+    again = Destination.open(downloads, "thing", "file", part, inode=1)
+    assert not again.resumed
+    again.close()
+
+
+def test_published_names_are_searched_to_their_end(downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every number is taken and none is ours, nothing is taken over."""
+    fetch(downloads, "film.mkv")
+    fetch(downloads, "film.mkv")
+    monkeypatch.setattr(module, "MAX_NUMBER", 2)
+    destination = Destination.open(downloads, "film.mkv", "file", "film.mkv.peerterm-part", inode=1)
+
+    assert not destination.resumed
+    destination.close()
+
+
+def landed_album(downloads: Path, *, is_certain: bool) -> tuple[Destination, dict[tuple[str, ...], Landed]]:
+    """Land some files in a part folder, and one that has no name there yet."""
+    destination = Destination.open(downloads, "album", "folder")
+    landed: dict[tuple[str, ...], Landed] = {}
+    paths: list[tuple[str, ...]] = [("a",), ("b",), ("sub", "a"), ("sub", "b"), ("sub", "below", "a"), ("z", "a")]
+    for path in paths:
+        file = destination.file(path, len(CONTENT))
+        fill(file)
+        landed[path] = Landed(ROOT, file.finish(MTIME, executable=False), is_certain)
+    return destination, landed
+
+
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_landed_files_stand_while_they_are_as_they_were(downloads: Path, is_certain: bool) -> None:
+    """Removed, shortened, touched and replaced files are found among those that stand."""
+    destination, landed = landed_album(downloads, is_certain=is_certain)
+    part = downloads / destination.part
+    assert destination.check_landed(landed) == set(landed)
+    (part / "b").unlink()
+    (part / "sub" / "a").write_bytes(CONTENT[1:])
+    os.utime(part / "sub" / "a", ns=(MTIME, MTIME))
+    (part / "sub" / "b").touch()
+    shutil.rmtree(part / "sub" / "below")
+    shutil.rmtree(part / "z")
+    (part / "z").write_bytes(b"no folder")
+
+    assert destination.check_landed(landed) == {("a",)}
+    destination.close()
+
+
+def test_landed_file_that_a_power_cut_emptied_does_not_stand(downloads: Path) -> None:
+    """Where the cut can have taken bytes the file is read: its size and time alone prove nothing."""
+    destination, landed = landed_album(downloads, is_certain=False)
+    hurt = downloads / destination.part / "a"
+    hurt.write_bytes(bytes(len(CONTENT)))
+    os.utime(hurt, ns=(MTIME, MTIME))
+
+    assert destination.check_landed(landed) == set(landed) - {("a",)}
+    assert destination.check_landed({("a",): replace(landed["a",], is_certain=True)}) == {("a",)}
+    destination.close()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_sync_reaches_every_file(downloads: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files and folders of a part are synced, and the folder they are in."""
+    paths = [()] if kind == "file" else [("a",), ("sub", "b")]
+    destination = Destination.open(downloads, "thing", "file" if kind == "file" else "folder")
+    for path in paths:
+        destination.file(path, len(CONTENT)).write_chunk(0, memoryview(CONTENT)[:CHUNK_BYTES])
+    synced = set()
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr("os.fsync", note)
+    destination.sync()
+
+    assert synced == {path.stat().st_ino for path in [downloads, *downloads.rglob("*")]}
+    destination.close()
