@@ -1,8 +1,8 @@
 """Settings: what can be set, its default, and where a value came from.
 
 A value is taken from a flag, else a ``PEERTERM_*`` variable, else ``config.toml``, else the default. The file is
-read here and edited only by ``set_value``. The engine and the command line read ``Settings``; core and wire are
-given plain values.
+edited only by ``set_value``. The engine and the command line read ``Settings``; core and wire are given plain
+values.
 """
 
 from __future__ import annotations
@@ -10,22 +10,18 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-import stat
-import tempfile
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from peerterm import config_file
 from peerterm import config_values as values
 from peerterm.api.views import SettingView
 from peerterm.core.names import MAX_DISPLAY_CHARACTERS
 from peerterm.errors import ConfigError
 
 Source: TypeAlias = Literal["default", "file", "environment", "flag"]
-
-MAX_CONFIG_BYTES = 1024 * 1024
 
 
 def _own_name() -> str:
@@ -105,10 +101,36 @@ class FileSettings:
         "PEERTERM_SCAN_THREADS", values.integer(1, 64), "threads that read files for the index", make=_threads
     )
     scan_rate: int = _setting(
-        "PEERTERM_SCAN_RATE",
-        values.integer(0, 2**40),
-        "most bytes a second read for the index; 0 is no limit",
-        default=0,
+        "PEERTERM_SCAN_RATE", values.rate, "most bytes a second read for the index; 0 is no limit", default=0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferSettings:
+    """How much of the network and the disk downloads and uploads may take."""
+
+    running: int = _setting(
+        "PEERTERM_RUNNING",
+        values.integer(1, 100),
+        "downloads that run at once; further ones are queued",
+        default=3,
+    )
+    down_limit: int = _setting(
+        "PEERTERM_DOWN_LIMIT", values.rate, "most bytes a second received, such as 10MiB; 0 is no limit", default=0
+    )
+    up_limit: int = _setting(
+        "PEERTERM_UP_LIMIT", values.rate, "most bytes a second sent, such as 1.5M; 0 is no limit", default=0
+    )
+    upload_slots: int = _setting(
+        "PEERTERM_UPLOAD_SLOTS",
+        values.integer(1, 64),
+        "peers served at once; others wait their turn",
+        default=8,
+    )
+    min_free: int | None = _setting(
+        "PEERTERM_MIN_FREE",
+        values.automatic(values.amount),
+        "bytes downloads leave free on a disk; auto is 2 %, at least 1 GiB, at most 10 %",
     )
 
 
@@ -139,6 +161,7 @@ class Settings:
 
     node: NodeSettings = field(default_factory=NodeSettings)
     files: FileSettings = field(default_factory=FileSettings)
+    transfers: TransferSettings = field(default_factory=TransferSettings)
     log: LogSettings = field(default_factory=LogSettings)
     sources: Mapping[str, Source] = field(default_factory=dict)
 
@@ -169,12 +192,8 @@ class Settings:
         for name, (value, _, place) in given.items():
             section, _, key = name.partition(".")
             by_section[section][key] = _read_value(name, value, place)
-        return cls(
-            node=NodeSettings(**by_section["node"]),
-            files=FileSettings(**by_section["files"]),
-            log=LogSettings(**by_section["log"]),
-            sources={name: source for name, (_, source, _) in given.items()},
-        )
+        sections: dict[str, Any] = {section: kind(**by_section[section]) for section, kind in _SECTIONS.items()}
+        return cls(**sections, sources={name: source for name, (_, source, _) in given.items()})
 
     def views(self) -> list[SettingView]:
         """Return every setting, by section, in the order they are declared."""
@@ -191,9 +210,10 @@ class Settings:
         ]
 
 
-_SECTIONS: dict[str, type[NodeSettings | FileSettings | LogSettings]] = {
+_SECTIONS: dict[str, type[NodeSettings | FileSettings | TransferSettings | LogSettings]] = {
     "node": NodeSettings,
     "files": FileSettings,
+    "transfers": TransferSettings,
     "log": LogSettings,
 }
 _KNOWN: dict[str, Mapping[str, Any]] = {
@@ -216,6 +236,8 @@ def to_text(value: object) -> str:
     """Write a value the way ``config set`` and the variables take it."""
     if isinstance(value, tuple):
         return ",".join(to_text(item) for item in value)
+    if value is None:
+        return values.AUTOMATIC
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -229,7 +251,7 @@ def _read_value(name: str, value: object, place: str) -> Any:
 def _read_file(file: Path) -> dict[str, object]:
     """Return the values of a file by full name; every name is known."""
     found: dict[str, object] = {}
-    for section, content in _parse(file).items():
+    for section, content in config_file.read(file).items():
         if not isinstance(content, dict) or section not in _SECTIONS:
             raise _unknown(str(file), f"[{section}]" if isinstance(content, dict) else section)
         for key, value in content.items():
@@ -237,22 +259,6 @@ def _read_file(file: Path) -> dict[str, object]:
                 raise _unknown(str(file), f"{section}.{key}")
             found[f"{section}.{key}"] = value
     return found
-
-
-def _parse(file: Path) -> dict[str, Any]:
-    """Parse a TOML file; a missing one is empty."""
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_CONFIG_BYTES + 1)
-        if len(content) > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{file}: more than {MAX_CONFIG_BYTES} bytes", "is this the right file?")
-        return tomllib.loads(content.decode())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", "check the file and its permissions") from error
-    except ValueError as error:  # also text that is not UTF-8
-        raise ConfigError(f"{file}: {error}", "correct it, or move it away to start with defaults") from error
 
 
 def _unknown(place: str, name: str) -> ConfigError:
@@ -291,40 +297,14 @@ def set_value(path: Path, key: str, text: str) -> None:
     Raises:
         ConfigError: Unknown key, bad value, or a file that cannot be read or written.
     """
-    import tomlkit  # noqa: PLC0415 - only `config set` edits the file
-
     name = find_setting(key)
     value = _read_value(name, text, name)
     _read_file(path)
     section, _, field_name = name.partition(".")
-    document = tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
-    table = document.setdefault(section, tomlkit.table())
-    table[field_name] = _plain(value)
-    _replace(path, tomlkit.dumps(document))
+    config_file.edit(path, section, field_name, _plain(value))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".config-", delete=False, encoding="utf-8"
-        ) as new:
-            try:
-                new.write(text)
-                new.flush()
-                os.fchmod(new.fileno(), mode)
-                os.fsync(new.fileno())
-                Path(new.name).replace(path)
-            except OSError:
-                Path(new.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be written: {error.strerror}", "check the folder's permissions"
-        ) from error
+    return to_text(value) if value is None or isinstance(value, Path) else value

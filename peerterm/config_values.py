@@ -1,6 +1,7 @@
-"""Readers of single setting values, from TOML or from text. Used by ``config`` alone; reads no file.
+"""Readers of single setting values, from TOML or from text; reads no file.
 
-Each takes a value and returns it in its proper type, or raises ``BadValue``, which says what it must be.
+Used by ``config``, and by verbs that take such values. Each takes a value and returns it in its proper type, or
+raises ``BadValue``, which says what it must be.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ from typing import Any
 
 from peerterm.core.names import check_display_name
 from peerterm.errors import InvalidName
+
+MAX_AMOUNT = 2**62
+MAX_RATE_BYTES = 2**40
+AUTOMATIC = "auto"
+_UNITS = {"": 1, "b": 1} | {
+    prefix + end: base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for end, base in (("", 1000), ("b", 1000), ("ib", 1024))
+}
 
 
 class BadValue(ValueError):
@@ -46,6 +56,47 @@ def integer(least: int, most: int) -> Callable[[object], int]:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise BadValue(f"must be a whole number from {least} to {most}")
         return value
+
+    return read
+
+
+def amount(value: object) -> int:
+    """Accept an amount of bytes: a whole number, or text such as ``700``, ``10M`` (1000 based) or ``4GiB``."""
+    if isinstance(value, str):
+        number = value.strip().lower().rstrip("kmgtib ")
+        unit = value.strip().lower()[len(number) :].strip()
+        try:
+            value = int(float(number) * _UNITS[unit])
+        except (ValueError, LookupError, OverflowError) as error:
+            raise BadValue("must be bytes, written like 700, 10M or 4GiB") from error
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_AMOUNT:
+        raise BadValue("must be bytes, from 0 to 2^62")
+    return value
+
+
+def rate(value: object) -> int:
+    """Accept bytes a second, as ``amount``, with or without ``/s``; ``none`` is 0."""
+    if isinstance(value, str):
+        value = value.strip().lower().removesuffix("/s")
+    try:
+        found = 0 if value == "none" else amount(value)
+    except BadValue as error:
+        raise BadValue("must be bytes a second, written like 0, 700k, 1.5M or 10MiB") from error
+    if found > MAX_RATE_BYTES:
+        raise BadValue("must be at most 1 TiB a second")
+    return found
+
+
+def automatic(read_one: Callable[[object], Any]) -> Callable[[object], Any]:
+    """Accept ``auto`` too, which is ``None``."""
+
+    def read(value: object) -> Any:
+        if isinstance(value, str) and value.strip().lower() == AUTOMATIC:
+            return None
+        try:
+            return read_one(value)
+        except BadValue as error:
+            raise BadValue(f"{error}, or {AUTOMATIC}") from error
 
     return read
 

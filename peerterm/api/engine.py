@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from peerterm.api.views import (
         BrowsePage,
         IdentityView,
+        LimitsView,
         LogLine,
         PeerView,
         SearchHit,
@@ -85,8 +86,10 @@ class EngineApi(Protocol):
         """
         ...
 
-    async def get(self, reference: str, directory: str = "") -> TransferView:
-        """Start to download a reference into a folder (absolute path; empty is the configured one).
+    async def get(self, reference: str, directory: str = "", only: list[str] | None = None) -> TransferView:
+        """Queue a download of a reference into a folder (absolute path; empty is the configured one).
+
+        ``only`` chooses files of a folder by gitignore-like patterns; ``None`` or none is all.
 
         Raises:
             UsageError: The reference cannot be read, or its prefix fits several contents.
@@ -96,6 +99,38 @@ class EngineApi(Protocol):
 
     async def transfers(self) -> list[TransferView]:
         """Return running and finished transfers of this session, oldest first."""
+        ...
+
+    async def pause(self, transfer: str) -> TransferView:
+        """Stop a transfer, given by id or unique prefix, until ``resume``; what it has stays.
+
+        This and the following raise ``UsageError`` where the transfer's state does not allow it.
+        """
+        ...
+
+    async def resume(self, transfer: str) -> TransferView:
+        """Let a paused transfer go on, as soon as the queue lets it run."""
+        ...
+
+    async def retry(self, transfer: str) -> TransferView:
+        """Queue a transfer again that failed or was cancelled; what is still on disk counts."""
+        ...
+
+    async def prioritise(self, transfer: str, priority: int) -> TransferView:
+        """Place a transfer in the queue: higher priorities run first, equal ones in the order they were asked.
+
+        Args:
+            transfer: Its id or unique prefix.
+            priority: -100 to 100; 0 at first.
+        """
+        ...
+
+    async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
+        """Set rate limits in bytes per second, at once; 0 is no limit, ``None`` leaves one as it is.
+
+        Without a transfer the limits of the whole engine are meant, and last for later starts. One transfer has a
+        limit for ``down`` only.
+        """
         ...
 
     async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:

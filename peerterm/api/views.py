@@ -157,8 +157,9 @@ class SourceView:
 class TransferView:
     """A download or an upload.
 
-    ``bytes`` of ``total`` are verified and on disk; ``rate`` is bytes per second; ``eta`` and ``seconds`` are
-    seconds; ``path`` is where it ends up, empty until known; ``error`` says what failed and what to do.
+    ``bytes`` of ``total`` are verified and on disk, ``local_bytes`` of them copied from what was here already;
+    ``rate`` is bytes per second; ``eta`` and ``seconds`` are seconds; ``path`` is where it ends up, empty until
+    known; ``error`` says what failed or what it waits for, and what to do; ``limit`` is bytes a second, 0 for none.
     """
 
     transfer_id: str
@@ -178,6 +179,19 @@ class TransferView:
     sources: list[SourceView]
     error: str = ""
     error_code: str = ""
+    priority: int = 0
+    limit: int = 0
+    local_bytes: int = 0
+    wasted_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsView:
+    """Rate limits of the engine, or of one transfer (``transfer_id``), in bytes per second; 0 is none."""
+
+    down: int
+    up: int
+    transfer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,7 @@ if TYPE_CHECKING:
     from peerterm.control.client import RemoteEngine
     from peerterm.paths import Paths
 
-MAX_SIZE = 2**62
 MAX_SECONDS = 10**6
-_UNITS = {"": 1, "b": 1} | {
-    prefix + end: base**power
-    for power, prefix in enumerate("kmgt", start=1)
-    for end, base in (("", 1000), ("b", 1000), ("ib", 1024))
-}
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -178,19 +172,31 @@ def absolute(path: str | Path) -> str:
 
 
 def parse_size(text: str | None) -> int | None:
-    """Read an amount of bytes, such as ``700``, ``10M`` (1000 based) or ``4GiB``.
+    """Read an amount of bytes, such as ``700``, ``10M`` (1000 based) or ``4GiB``; ``None`` was not given.
 
     Raises:
         UsageError: It is none.
     """
-    if text is None:
-        return None
-    number = text.strip().lower().rstrip("kmgtib ")
-    unit = text.strip().lower()[len(number) :].strip()
+    from peerterm.config_values import amount
+
+    return _read(amount, text)
+
+
+def parse_rate(text: str | None) -> int | None:
+    """Read bytes a second, as ``parse_size``, with or without ``/s``; ``none`` is 0, which is no limit.
+
+    Raises:
+        UsageError: It is none.
+    """
+    from peerterm.config_values import rate
+
+    return _read(rate, text)
+
+
+def _read(read: Callable[[object], int], text: str | None) -> int | None:
+    from peerterm.config_values import BadValue
+
     try:
-        size = int(float(number) * _UNITS[unit])
-    except (ValueError, LookupError, OverflowError) as error:
-        raise UsageError(f"{text!r:.100} is no size", "write it like 700, 10M or 4GiB") from error
-    if not 0 <= size <= MAX_SIZE:
-        raise UsageError(f"{text!r:.100} is out of range")
-    return size
+        return None if text is None else read(text)
+    except BadValue as error:
+        raise UsageError(f"{text!r:.100} {error}") from error

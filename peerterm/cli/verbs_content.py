@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from peerterm.api.events import Snapshot, SourceDropped, TransferChanged
 from peerterm.api.views import SearchHit, SearchQuery, TransferView
 from peerterm.cli.common import (
     COMMON,
@@ -20,16 +18,14 @@ from peerterm.cli.common import (
     report_all,
     stream,
 )
-from peerterm.cli.progress import Bars
+from peerterm.cli.following import follow, what_next
 from peerterm.cli.table import Table
-from peerterm.cli.verbs_transfers import ENDED, waiting_text
-from peerterm.display import counted, human_bytes, human_rate, human_seconds, short_id, some
-from peerterm.errors import ControlError, NotFound, PeertermError, by_code
+from peerterm.cli.verbs_transfers import ENDED
+from peerterm.display import human_bytes, human_rate, human_seconds, short_id, some
+from peerterm.errors import NotFound, PeertermError, StorageError, by_code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from peerterm.api.events import Event
+    from collections.abc import Sequence
 
 MAX_HITS = 10_000
 """Most contents one search lists."""
@@ -46,7 +42,8 @@ def register(app: App) -> None:
     app.command(
         get,
         help_epilogue="Examples:\n  peerterm get 3fa9c21b\n  peerterm get anna/Videos/holiday.mkv -o /tmp\n"
-        "  peerterm get sha256:9f86d081884c7d65... --json",
+        "  peerterm get anna/Videos --only '*.mkv' --only 'trailers/'\n"
+        "  peerterm get 3fa9c21b 5089c145 --detach\n  peerterm get sha256:9f86d081884c7d65... --json",
     )
 
 
@@ -104,77 +101,36 @@ async def get(
         ),
     ],
     output: Annotated[AnyPath | None, Parameter(name=["--output", "-o"], help="Folder to put it in.")] = None,
+    only: Annotated[
+        list[str] | None,
+        Parameter(help="Of a folder, fetch what fits this pattern, written as in .gitignore; repeatable."),
+    ] = None,
     detach: Annotated[bool, Parameter(help="Return at once; the engine fetches on.")] = False,
     common: Common = COMMON,
 ) -> int:
-    """Fetch files and folders, from everyone who has them at once."""
+    """Fetch files and folders, from everyone who has them at once.
+
+    Ctrl+C leaves them to the engine; pressed again within 3 s, it pauses them.
+    """
     directory = absolute(output) if output is not None else ""
     async with common.engine() as engine, stream(engine.events()) as events:
         await anext(events, None)
-        started, refused = await each(refs, lambda ref: engine.get(ref, directory))
-        found = started if detach else await _ended(events, started, common)
+        started, refused = await each(refs, lambda ref: engine.get(ref, directory, only or None))
+        code = report_all(refused, as_json=common.json)
+        found = started if detach else await follow(engine, events, started, common)
     if found:
         common.emit(found[0] if len(refs) == 1 else found, _results(found, common), exact=True)
-    failures = refused + [failure for view in found if (failure := _failure(view)) is not None]
-    return report_all(failures, as_json=common.json)
-
-
-async def _ended(
-    events: AsyncIterator[Event], started: Sequence[TransferView], common: Common
-) -> list[TransferView]:
-    """Wait until transfers ended; returns them in the same order."""
-    latest = {view.transfer_id: view for view in started}
-    try:
-        with Bars(quiet=common.quiet) as bars:
-            while any(view.state not in ENDED for view in latest.values()):
-                _take(await anext(events, None), latest, bars)
-    except asyncio.CancelledError:
-        running = [view for view in latest.values() if view.state not in ENDED]
-        common.talk(f"the engine fetches on ({_what_next(running)})")
-        raise
-    return [latest[view.transfer_id] for view in started]
-
-
-def _take(event: Event | None, latest: dict[str, TransferView], bars: Bars) -> None:
-    """Note what happened to transfers, and show it."""
-    match event:
-        case TransferChanged(transfer=view):
-            changed = [view]
-        case Snapshot(transfers=views):
-            changed = views
-        case SourceDropped() if event.transfer_id in latest:
-            bars.say(f"{latest[event.transfer_id].name}: {event.name} is not used any more: {event.reason}")
-            return
-        case None:
-            raise ControlError("the engine ended; it fetches on at its next start", "see: peerterm log")
-        case _:
-            return
-    for view in changed:
-        if view.transfer_id in latest:
-            latest[view.transfer_id] = view
-            bars.show(view.transfer_id, view.name, done=view.bytes, total=view.total, detail=_detail(view))
-            if view.state == "waiting":
-                bars.say(waiting_text(view))
-
-
-def _detail(view: TransferView) -> str:
-    of = f"of {human_bytes(view.total)}, " if view.total else ""
-    if view.state != "running":
-        return of + (view.error or view.state)
-    active = sum(source.state == "active" for source in view.sources)
-    return f"{of}{human_rate(view.rate)}, {human_seconds(view.eta)} left, {counted(active, 'source')}"
-
-
-def _what_next(views: Sequence[TransferView]) -> str:
-    ids = " ".join(view.transfer_id for view in views)
-    return f"to see it: peerterm transfers; to end it: peerterm cancel {ids}"
+    failures = [failure for view in found if (failure := _failure(view)) is not None]
+    failed = report_all(failures, as_json=common.json)
+    return code or failed
 
 
 def _failure(view: TransferView) -> PeertermError | None:
     if view.state == "cancelled":
         return PeertermError(f"{view.name}: the transfer was cancelled")
-    if view.state == "failed":
-        return by_code().get(view.error_code, PeertermError)(f"{view.name}: {view.error}")
+    kind = by_code().get(view.error_code, PeertermError)
+    if view.state == "failed" or (view.state != "done" and issubclass(kind, StorageError)):  # a disk needs help
+        return kind(f"{view.name}: {view.error}")
     return None
 
 
@@ -190,6 +146,6 @@ def _results(views: Sequence[TransferView], common: Common) -> list[str]:
             common.talk(f"{view.name}: {took}" + (f", from {names}" if names else ""))
             lines.append(view.path)
         elif view.state not in ENDED:
-            common.talk(f"{view.name}: the engine fetches it in the background ({_what_next([view])})")
+            common.talk(f"{view.name}: the engine fetches it in the background ({what_next([view.transfer_id])})")
             lines.append(view.transfer_id)
     return lines

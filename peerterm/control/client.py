@@ -12,6 +12,7 @@ from peerterm.api.events import Event
 from peerterm.api.views import (
     BrowsePage,
     IdentityView,
+    LimitsView,
     LogLine,
     PeerView,
     SearchHit,
@@ -289,13 +290,33 @@ class RemoteEngine:
         """Ask this machine and all online peers."""
         return self._stream("search", SearchHit, query=query)
 
-    async def get(self, reference: str, directory: str = "") -> TransferView:
-        """Start to download a reference."""
-        return await self._call("get", TransferView, reference=reference, directory=directory)
+    async def get(self, reference: str, directory: str = "", only: list[str] | None = None) -> TransferView:
+        """Queue a download of a reference."""
+        return await self._call("get", TransferView, reference=reference, directory=directory, only=only)
 
     async def transfers(self) -> list[TransferView]:
         """Return running and finished transfers."""
         return await self._call("transfers", list[TransferView])
+
+    async def pause(self, transfer: str) -> TransferView:
+        """Stop a transfer until it is resumed."""
+        return await self._call("pause", TransferView, transfer=transfer)
+
+    async def resume(self, transfer: str) -> TransferView:
+        """Let a paused transfer go on."""
+        return await self._call("resume", TransferView, transfer=transfer)
+
+    async def retry(self, transfer: str) -> TransferView:
+        """Queue a transfer again that failed or was cancelled."""
+        return await self._call("retry", TransferView, transfer=transfer)
+
+    async def prioritise(self, transfer: str, priority: int) -> TransferView:
+        """Place a transfer in the queue."""
+        return await self._call("prioritise", TransferView, transfer=transfer, priority=priority)
+
+    async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
+        """Set rate limits, or read them."""
+        return await self._call("limit", LimitsView, transfer=transfer, down=down, up=up)
 
     async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
         """End a transfer."""

@@ -15,26 +15,35 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from peerterm import __version__, logs
 from peerterm.api.events import Notice, Snapshot
-from peerterm.api.views import IdentityView, LogLine, StatusView
+from peerterm.api.views import IdentityView, LimitsView, LogLine, StatusView
+from peerterm.config import set_value
+from peerterm.core.budget import Budget
 from peerterm.engine.answering import Answering
 from peerterm.engine.bus import Bus
 from peerterm.engine.downloading import Downloads
 from peerterm.engine.lane_pool import LanePool
 from peerterm.engine.linking import Linking
+from peerterm.engine.order import Surroundings
 from peerterm.engine.peers import Peers
 from peerterm.engine.references import link_to_peer
+from peerterm.engine.reuse import Reuse
 from peerterm.engine.searching import Searching
 from peerterm.engine.sharing import Sharing
 from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.engine.uploading import Uploads
-from peerterm.errors import PeertermError
+from peerterm.errors import PeertermError, UsageError
 from peerterm.net.identity import Identity, tag
 from peerterm.net.lane_server import LaneServer
+from peerterm.net.throttle import Throttle
 from peerterm.net.tls import TlsContexts
+from peerterm.net.upload_slots import UploadSlots
 from peerterm.store.catalog import CatalogReader
 from peerterm.store.database import Database
+from peerterm.store.journal import Journal
+from peerterm.store.landed import LandedIndex
 from peerterm.store.peers import PeerStore
 from peerterm.store.shares import ShareStore
+from peerterm.store.space import SpaceAccount
 from peerterm.store.transfers import TransferStore
 
 if TYPE_CHECKING:
@@ -79,6 +88,8 @@ class Engine:
         self._stop = asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks = Tasks()
+        self._down_budget = Budget(settings.transfers.down_limit, time.monotonic())
+        self._up_throttle = Throttle(settings.transfers.up_limit)
 
     async def __aenter__(self) -> Self:
         try:
@@ -89,7 +100,11 @@ class Engine:
             raise
         self._services = asyncio.create_task(self._run_services())
         self._state = "ready"
-        await self._share_at_start()
+        try:
+            await self._share_at_start()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def _build(self) -> None:
@@ -107,16 +122,8 @@ class Engine:
         await self._sharing.load()
         self._searching = Searching(self._peers, self._catalog, self._identity.peer_id, settings.node.name)
         self._build_network(contexts, PeerStore(database), await self._catalog.totals())
-        self._downloads = Downloads(
-            self._searching,
-            TransferStore(database),
-            settings.files.download_dir,
-            self._bus,
-            lanes=self._lanes,
-            uploads=self._uploads,
-            links=self._peers.links,
-            name_of=self._peers.name_of,
-        )
+        self._build_downloads(database)
+        await self._downloads.load()
         self._peers.on_linked = self._downloads.link_opened
         self._peers.on_offline = self._peer_offline
         if database.was_rebuilt:
@@ -124,10 +131,39 @@ class Engine:
             self._bus.publish(Notice(level="error", text=text))
             log.error("%s", text)
 
+    def _build_downloads(self, database: Database) -> None:
+        landed, transfers = LandedIndex(database), self._settings.transfers
+        around = Surroundings(
+            lanes=self._lanes,
+            uploads=self._uploads,
+            journal=Journal(database),
+            reuse=Reuse(self._catalog, landed),
+            space=SpaceAccount(transfers.min_free),
+            budget=self._down_budget,
+            links=self._peers.links,
+            name_of=self._peers.name_of,
+            publish=self._bus.publish,
+            changed=lambda transfer_id: self._downloads.changed(transfer_id),  # noqa: PLW0108 - not built yet
+        )
+        self._downloads = Downloads(
+            self._searching,
+            TransferStore(database),
+            landed,
+            self._settings.files.download_dir,
+            bus=self._bus,
+            around=around,
+            running=transfers.running,
+        )
+
     def _build_network(self, contexts: TlsContexts, store: PeerStore, offer: Totals) -> None:
         self._lanes = LanePool(contexts, self._peers.address_of)
         self._lane_server = LaneServer(
-            contexts.server, self._uploads, allow=lambda _: True, on_sent=self._uploads.sent
+            contexts.server,
+            self._uploads,
+            allow=lambda _: True,
+            on_sent=self._uploads.sent,
+            slots=UploadSlots(self._settings.transfers.upload_slots),
+            throttle=self._up_throttle,
         )
         self._linking = Linking(
             self._settings.node,
@@ -280,9 +316,44 @@ class Engine:
         """See ``EngineApi``."""
         return self._searching.search(query)
 
-    async def get(self, reference: str, directory: str = "") -> TransferView:
+    async def get(self, reference: str, directory: str = "", only: list[str] | None = None) -> TransferView:
         """See ``EngineApi``."""
-        return await self._downloads.get(reference, directory)
+        return await self._downloads.get(reference, directory, only or ())
+
+    async def pause(self, transfer: str) -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.pause(transfer)
+
+    async def resume(self, transfer: str) -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.resume(transfer)
+
+    async def retry(self, transfer: str) -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.retry(transfer)
+
+    async def prioritise(self, transfer: str, priority: int) -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.prioritise(transfer, priority)
+
+    async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
+        """See ``EngineApi``."""
+        if min(down or 0, up or 0) < 0:
+            raise UsageError("a limit below zero bytes a second", "0 lifts a limit")
+        if transfer:
+            if up is not None:
+                raise UsageError("a transfer has no limit for sending", "leave --up out, or the transfer")
+            if down is not None:
+                await self._downloads.set_limit(transfer, down)
+            view = self._downloads.view(transfer)
+            return LimitsView(down=view.limit, up=0, transfer_id=view.transfer_id)
+        if down is not None:
+            self._down_budget.set_rate(down, time.monotonic())
+            await asyncio.to_thread(set_value, self._paths.config, "transfers.down_limit", str(down))
+        if up is not None:
+            self._up_throttle.set_rate(up)
+            await asyncio.to_thread(set_value, self._paths.config, "transfers.up_limit", str(up))
+        return LimitsView(down=int(self._down_budget.rate), up=int(self._up_throttle.rate))
 
     async def transfers(self) -> list[TransferView]:
         """See ``EngineApi``."""

@@ -24,14 +24,18 @@ class FileHolding:
         self._content = content
         self._part = part
 
+    def stamp(self) -> str:
+        """Return what tells later whether the part file was touched since; see ``PartFile.stamp``."""
+        return self._part.stamp()
+
     @property
     def held(self) -> Bitfield | None:
         """See ``HeldContent``."""
         return self._content.held
 
-    def write_chunk(self, index: int, data: memoryview) -> None:
+    def write_chunk(self, index: int, data: memoryview) -> bytes:
         """See ``core.pieces.PieceSink``."""
-        self._part.write_chunk(index, data)
+        return self._part.write_chunk(index, data)
 
     def read_piece(self, piece: Piece) -> bytes | None:
         """See ``HeldContent``."""
@@ -50,9 +54,10 @@ class ListingHolding:
         """See ``HeldContent``."""
         return self._content.held
 
-    def write_chunk(self, index: int, data: memoryview) -> None:
+    def write_chunk(self, index: int, data: memoryview) -> bytes:
         """See ``core.pieces.PieceSink``."""
         self._chunks[index] = bytes(data)
+        return b""
 
     def read_piece(self, piece: Piece) -> bytes | None:
         """See ``HeldContent``."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from peerterm.core.ids import Root
     from peerterm.engine.plan import WantedFile
     from peerterm.store.destination import Destination
-    from peerterm.store.partfile import PartFile
+    from peerterm.store.partfile import FileMark, PartFile
 
 BATCH_FILES = 64
 
@@ -26,7 +26,7 @@ class Landing:
     def __init__(
         self,
         destination: Destination,
-        on_landed: Callable[[WantedFile], None],
+        on_landed: Callable[[WantedFile, list[FileMark]], None],
         on_failed: Callable[[PeertermError], None],
         *,
         sha256: bytes | None = None,
@@ -44,6 +44,10 @@ class Landing:
         part = self._destination.file(wanted.places[0].path, wanted.size)
         self._open[wanted.root] = wanted, part
         return part
+
+    def part_of(self, wanted: WantedFile) -> PartFile:
+        """Return the part file of a content that was opened."""
+        return self._open[wanted.root][1]
 
     def complete(self, root: Root) -> None:
         """Land a content all of whose chunks are held; ``on_landed`` follows."""
@@ -65,24 +69,28 @@ class Landing:
             while len(batch) < BATCH_FILES and not self._complete.empty():
                 batch.append(self._open.pop(self._complete.get_nowait()))
             try:
-                await to_its_end(asyncio.to_thread(self._land, batch))
+                marks = await to_its_end(asyncio.to_thread(self._land, batch))
             except PeertermError as error:
                 self._on_failed(error)
                 return
-            for wanted, _ in batch:
-                self._on_landed(wanted)
+            for (wanted, _), file_marks in zip(batch, marks, strict=True):
+                self._on_landed(wanted, file_marks)
 
-    def _land(self, batch: list[tuple[WantedFile, PartFile]]) -> None:
+    def _land(self, batch: list[tuple[WantedFile, PartFile]]) -> list[list[FileMark]]:
+        """Give a batch of files their names; return how each looks at each of its places, in their order."""
+        marks: list[list[FileMark]] = []
         for wanted, part in batch:
+            copies: list[FileMark] = []
             for place in wanted.places[1:]:
                 copy = self._destination.file(place.path, wanted.size)
                 for index in range(chunk_count(wanted.size)):
                     copy.write_chunk(index, memoryview(part.read_chunk(index)))
-                copy.finish(place.mtime_ns, place.executable)
+                copies.append(copy.finish(place.mtime_ns, place.executable))
             if self._sha256 and (actual := part.sha256()) != self._sha256:
                 raise IntegrityError(
                     f"the file fetched has SHA-256 {actual.hex()}, asked for was {self._sha256.hex()}",
                     "whoever offered it under that sum lied or is damaged; nothing was kept",
                 )
             first = wanted.places[0]
-            part.finish(first.mtime_ns, first.executable)
+            marks.append([part.finish(first.mtime_ns, first.executable), *copies])
+        return marks

@@ -56,6 +56,10 @@ class LanePool:
     def _answered(self, outcome: Outcome) -> None:
         self._askers.pop(id(outcome.fetch))(outcome)
 
+    def last_byte_at(self, peer: PeerId) -> float:
+        """Return when a peer last sent anything on a lane, in seconds of ``time.monotonic``; 0 if never."""
+        return self._lanes[peer].last_byte_at if peer in self._lanes else 0.0
+
     async def close_peer(self, peer: PeerId) -> None:
         """End the lanes to one peer; what was asked of it comes back as lost."""
         if lanes := self._lanes.pop(peer, None):

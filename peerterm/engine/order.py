@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peerterm.api.events import Event
+    from peerterm.core.budget import Budget
     from peerterm.core.catalog import CatalogEntry
     from peerterm.core.ids import PeerId, TransferId
     from peerterm.engine.lane_pool import LanePool
-    from peerterm.engine.transfer import Transfer
+    from peerterm.engine.reuse import Reuse
     from peerterm.engine.uploading import Uploads
     from peerterm.net.link import Link
+    from peerterm.store.journal import Journal
+    from peerterm.store.space import SpaceAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Order:
         entry: What one of its holders said of it; only its root is trusted.
         directory: Existing or creatable folder it lands in.
         sha256: Flat SHA-256 the file must have; ``None`` when it was not asked for by that.
+        only: Patterns that choose files of a folder; none is all.
     """
 
     transfer_id: TransferId
@@ -34,6 +38,12 @@ class Order:
     entry: CatalogEntry
     directory: Path
     sha256: bytes | None = None
+    only: tuple[str, ...] = ()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a folder is fetched, not a single file."""
+        return self.entry.kind == "folder"
 
     @property
     def name(self) -> str:
@@ -46,6 +56,7 @@ class Surroundings:
     """What a transfer needs of the engine around it.
 
     Attributes:
+        budget: The limit of all downloads together.
         links: Returns the open links to all peers.
         name_of: Returns what a peer calls itself.
         publish: Tells the engine's clients of a fact.
@@ -54,7 +65,11 @@ class Surroundings:
 
     lanes: LanePool
     uploads: Uploads
+    journal: Journal
+    reuse: Reuse
+    space: SpaceAccount
+    budget: Budget
     links: Callable[[], list[Link]]
     name_of: Callable[[PeerId], str]
     publish: Callable[[Event], None]
-    changed: Callable[[Transfer], None]
+    changed: Callable[[TransferId], None]

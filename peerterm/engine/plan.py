@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pathspec import GitIgnoreSpec
+
 from peerterm.core.names import check_path
 from peerterm.errors import IntegrityError, InvalidName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from peerterm.core.ids import Root
     from peerterm.core.listing import ListingEntry
 
@@ -48,7 +52,9 @@ class Plan:
         wanted: Contents by root, in the order of the listings.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only: Sequence[str] = ()) -> None:
+        """Plan for everything, or for what ``only`` chooses of a folder: patterns as in ``.gitignore``."""
+        self._only = GitIgnoreSpec.from_lines(only) if only else None
         self.folders: list[tuple[str, ...]] = []
         self.files = 0
         self.total = 0
@@ -96,10 +102,18 @@ class Plan:
                 place = (*path, entry.name)
                 _check_depth(place)
                 if entry.kind == "file":
-                    self.add_file(entry.root, entry.size, Place(place, entry.executable, entry.mtime_ns))
+                    if self._only is None or self._only.match_file("/".join(place)):
+                        self.add_file(entry.root, entry.size, Place(place, entry.executable, entry.mtime_ns))
                 elif self.add_folder(entry.root, place):
                     asked.append(entry.root)
         return asked
+
+    def folders_to_make(self) -> list[tuple[str, ...]]:
+        """Return every folder, or those that hold chosen files; parents first. Only once all is unfolded."""
+        if self._only is None:
+            return self.folders
+        places = (place.path for wanted in self.wanted.values() for place in wanted.places)
+        return sorted({path[:depth] for path in places for depth in range(len(path))})
 
     def is_listing(self, root: Root) -> bool:
         """Whether this content is a listing that was asked for and has not come."""

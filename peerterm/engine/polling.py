@@ -51,14 +51,19 @@ async def poll(peers: Peers, ask: Ask, timeout: float) -> AsyncIterator[tuple[Pe
 
 
 async def _ask_everyone(peers: Peers, ask: Ask, timeout: float, answers: Answers) -> None:
+    is_left = False
     try:
         await peers.settled()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
                 for link in peers.links():
                     group.create_task(_ask_one(link, ask, answers))
+    except asyncio.CancelledError:
+        is_left = True  # nobody reads any more
+        raise
     finally:
-        await answers.put(None)
+        if not is_left:
+            await answers.put(None)
 
 
 async def _ask_one(link: Link, ask: Ask, answers: Answers) -> None:

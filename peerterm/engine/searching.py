@@ -89,7 +89,7 @@ class Searching:
     async def browse(self, peer: str, path: str, after: str, limit: int) -> BrowsePage:
         """See ``EngineApi.browse``."""
         components = tuple(part for part in path.split("/") if part)
-        check_path(components)
+        check_path((*components, after) if after else components)
         limit = max(1, min(limit, MAX_PAGE_ENTRIES))
         if peer in (self._own_id, self._own_name):
             entries, more = await self._catalog.browse(components, after, limit)

@@ -160,6 +160,7 @@ class Sharing:
         """Scan a share; while a scan of it is under way, once more after that one."""
         if share_id in self._tasks:
             self._again.add(share_id)
+            self._set(share_id, state="indexing")
             return
         self._set(share_id, state="indexing", error="", done_files=0, done_bytes=0, eta=None)
         if task := self._service.start(self._scan(share_id), name=f"scan {share_id}"):
@@ -226,7 +227,7 @@ class Sharing:
         top = next(entry for entry in result.entries if not entry.path)
         self._set(
             share_id,
-            state="ready",
+            state="indexing" if share_id in self._again else "ready",
             root=top.root.hex(),
             sha256=top.sha256.hex() if top.sha256 else "",
             files=top.files,

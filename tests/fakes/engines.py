@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from peerterm.config import FileSettings, NodeSettings, Settings
+import pytest
+
+from peerterm.config import FileSettings, NodeSettings, Settings, TransferSettings
 from peerterm.core.pieces import Piece, PieceKind, PieceRefused, Refusal
+from peerterm.engine import linking
 from peerterm.engine.engine import Engine
 from peerterm.engine.reading import LaneReader
+from peerterm.net.beacons import Beacons
 from peerterm.paths import Paths
 
 if TYPE_CHECKING:
@@ -25,6 +31,9 @@ if TYPE_CHECKING:
     from peerterm.engine.reading import Offers
 
 PATIENCE = 20.0
+
+BEACON_PORT = 20_000 + os.getpid() % 40_000
+"""Where the engines of this process hear one another, and no engine of another process on this machine."""
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -40,14 +49,20 @@ def noise(size: int, seed: int = 0) -> bytes:
 
 
 @asynccontextmanager
-async def running(folder: Path, name: str, *, peers: tuple[str, ...] = (), **files: Any) -> AsyncIterator[Engine]:
-    """Run one engine named ``name`` with a profile of its own below ``folder``."""
+async def running(
+    folder: Path, name: str, *, peers: tuple[str, ...] = (), at_once: int = 3, **files: Any
+) -> AsyncIterator[Engine]:
+    """Run one engine named ``name`` with a profile of its own below ``folder``, and ``at_once`` downloads."""
     defaults: dict[str, Any] = {"download_dir": folder / name / "downloads", "scan_threads": 2}
     settings = Settings(
-        node=NodeSettings(name=name, interfaces=("lo",), peers=peers), files=FileSettings(**defaults | files)
+        node=NodeSettings(name=name, interfaces=("lo",), peers=peers),
+        files=FileSettings(**defaults | files),
+        transfers=TransferSettings(running=at_once, min_free=0),
     )
-    async with Engine(settings, Paths.resolve(str(folder / name / "profile"), {})) as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linking, "Beacons", partial(Beacons, port=BEACON_PORT))
+        async with Engine(settings, Paths.resolve(str(folder / name / "profile"), {})) as engine:
+            yield engine
 
 
 @asynccontextmanager
@@ -99,10 +114,15 @@ async def shared(engine: EngineApi, path: Path) -> str:
 
 async def indexed(engine: EngineApi, share_id: str) -> ShareView:
     """Wait until a share is not being indexed, and return it."""
+    return await share_when(engine, share_id, lambda view: view.state != "indexing")
+
+
+async def share_when(engine: EngineApi, share_id: str, condition: Callable[[ShareView], bool]) -> ShareView:
+    """Wait until a share meets a condition and return it."""
     async with asyncio.timeout(PATIENCE):
         async for _ in engine.events():
             view = next(view for view in await engine.shares() if view.share_id == share_id)
-            if view.state != "indexing":
+            if condition(view):
                 return view
     raise AssertionError("the engine ended")
 
@@ -121,11 +141,15 @@ async def transfer_when(
     engine: EngineApi, transfer_id: str, condition: Callable[[TransferView], bool]
 ) -> TransferView:
     """Wait until a transfer meets a condition and return it."""
-    async with asyncio.timeout(PATIENCE):
-        async for _ in engine.events():
-            view = next(view for view in await engine.transfers() if view.transfer_id == transfer_id)
-            if condition(view):
-                return view
+    view = None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for _ in engine.events():
+                view = next(view for view in await engine.transfers() if view.transfer_id == transfer_id)
+                if condition(view):
+                    return view
+    except TimeoutError as error:
+        raise AssertionError(f"after {PATIENCE} seconds it is still {view}") from error
     raise AssertionError("the engine ended")
 
 

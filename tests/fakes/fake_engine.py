@@ -20,6 +20,7 @@ from peerterm.api.views import (
     BrowsePage,
     EntryView,
     IdentityView,
+    LimitsView,
     LogLine,
     PeerView,
     SearchHit,
@@ -30,7 +31,9 @@ from peerterm.api.views import (
     TransferView,
 )
 from peerterm.config import Settings
-from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, NotSupported
+from peerterm.core import life
+from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY
+from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, NotSupported, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -99,6 +102,7 @@ class FakeEngine:
     Attributes:
         progress: By reference, the states a download goes through, one at each turn of the loop.
         indexing: States each new share goes through after ``indexing``; the last is where it stays.
+        limits: Those of the whole engine.
         open_streams: How many streams are open now.
     """
 
@@ -111,6 +115,7 @@ class FakeEngine:
         self.lines: list[LogLine] = []
         self.progress: dict[str, list[TransferView]] = {}
         self.indexing: list[dict[str, Any]] = [{"done_bytes": 500}, {"state": "ready", "root": "e" * 64}]
+        self.limits = LimitsView(down=0, up=0)
         self.asked: list[tuple[Any, ...]] = []
         self.open_streams = 0
         self._subscribers: set[asyncio.Queue[Event | None]] = set()
@@ -248,9 +253,9 @@ class FakeEngine:
         finally:
             self.open_streams -= 1
 
-    async def get(self, reference: str, directory: str = "") -> TransferView:
+    async def get(self, reference: str, directory: str = "", only: list[str] | None = None) -> TransferView:
         """Start what ``progress`` holds for the reference."""
-        self.asked.append(("get", reference, directory))
+        self.asked.append(("get", reference, directory, only))
         if reference not in self.progress:
             raise NotFound(f"{reference}: nobody who is online has it", "try again later")
         first, *steps = self.progress[reference]
@@ -273,13 +278,61 @@ class FakeEngine:
         """Return the transfers."""
         return list(self.known_transfers)
 
+    def _transfer(self, reference: str) -> TransferView:
+        found: TransferView = _pick(self.known_transfers, reference, lambda x: (x.transfer_id,))
+        return found
+
+    def _change(self, view: TransferView, **fields: Any) -> TransferView:
+        changed = replace(view, **fields)
+        self._put_transfer(changed)
+        return changed
+
+    def _wish(self, event: life.Event, transfer: str) -> TransferView:
+        found = self._transfer(transfer)
+        state = life.Life(life.State(found.state)).take(event)
+        return self._change(found, state=state.value, error="", error_code="", rate=0.0, eta=None)
+
+    async def pause(self, transfer: str) -> TransferView:
+        """Pause what has not ended."""
+        self.asked.append(("pause", transfer))
+        return self._wish(life.Event.PAUSED, transfer)
+
+    async def resume(self, transfer: str) -> TransferView:
+        """Queue what is paused."""
+        self.asked.append(("resume", transfer))
+        return self._wish(life.Event.RESUMED, transfer)
+
+    async def retry(self, transfer: str) -> TransferView:
+        """Queue what failed or was cancelled."""
+        self.asked.append(("retry", transfer))
+        return self._wish(life.Event.RETRIED, transfer)
+
+    async def prioritise(self, transfer: str, priority: int) -> TransferView:
+        """Note the priority."""
+        self.asked.append(("prioritise", transfer, priority))
+        found = self._transfer(transfer)
+        if not MIN_PRIORITY <= priority <= MAX_PRIORITY:
+            raise UsageError(f"{found.name}: cannot have priority {priority}")
+        return self._change(found, priority=priority)
+
+    async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
+        """Note the limits."""
+        self.asked.append(("limit", transfer, down, up))
+        if not transfer:
+            before = self.limits
+            self.limits = LimitsView(down=before.down if down is None else down, up=before.up if up is None else up)
+            return self.limits
+        found = self._transfer(transfer)
+        if up is not None:
+            raise UsageError("one transfer has a limit for down only")
+        if down is not None:
+            found = self._change(found, limit=down)
+        return LimitsView(down=found.limit, up=0, transfer_id=found.transfer_id)
+
     async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
         """End a transfer."""
         self.asked.append(("cancel", transfer, delete))
-        found: TransferView = _pick(self.known_transfers, transfer, lambda x: (x.transfer_id,))
-        ended = replace(found, state="cancelled")
-        self._put_transfer(ended)
-        return ended
+        return self._wish(life.Event.CANCELLED, transfer)
 
     async def settings(self) -> list[SettingView]:
         """Return the defaults."""

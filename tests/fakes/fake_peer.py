@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from peerterm.core.ids import Root
 from peerterm.core.listing import ListingEntry, encode_listing
 from peerterm.core.manifest import CHUNK_BYTES, chunk_digest, head_of
-from peerterm.core.pieces import Piece, PieceRefused, Refusal
+from peerterm.core.pieces import Piece, PieceKind, PieceRefused, Refusal
 from peerterm.engine.reading import LaneReader, SharedContent
 from peerterm.net.dialer import dial_link
 from peerterm.net.lane_server import LaneServer
@@ -77,10 +78,11 @@ class FakePeer:
         self.link: Link
         self.links: list[asyncio.Task[Closed]] = []
         self._contexts = contexts
+        self._is_welcoming = False
         self._lanes = LaneServer(contexts.server, self, allow=lambda _: True, on_sent=lambda *_: None)
         self._listener = Listener(
             contexts,
-            on_link=self._unwanted,
+            on_link=self._accepted,
             on_lane=lambda sock, address, release: self._lanes.serve(sock, address[0], release),
         )
 
@@ -96,11 +98,7 @@ class FakePeer:
     async def connect(self, engine: EngineApi, **hello: Any) -> None:
         """Link to an engine, with such fields in the HELLO; an older link stays as it is."""
         port = (await engine.status()).port
-        connected = await dial_link(LOOPBACK, port, self._contexts)
-        fields: dict[str, Any] = {"name": self.name, "port": self.port}
-        self.link = Link(connected, hello_of(**fields | hello))
-        self.links.append(asyncio.create_task(self.link.run(self)))
-        await self.link.opened()
+        await self._open(await dial_link(LOOPBACK, port, self._contexts), **hello)
 
     async def close(self) -> None:
         """End links, lanes and listener."""
@@ -111,9 +109,27 @@ class FakePeer:
         await self._listener.close()
         await self._lanes.close()
 
-    @staticmethod
-    async def _unwanted(connected: Connected) -> None:
-        connected.writer.transport.abort()
+    @asynccontextmanager
+    async def welcoming(self) -> AsyncIterator[None]:
+        """Open the links that others dial, while the block runs."""
+        self._is_welcoming = True
+        try:
+            yield
+        finally:
+            self._is_welcoming = False
+
+    async def _accepted(self, connected: Connected) -> None:
+        if not self._is_welcoming:
+            connected.writer.transport.abort()
+            return
+        await self._open(connected)
+        await asyncio.wait(self.links[-1:])
+
+    async def _open(self, connected: Connected, **hello: Any) -> None:
+        fields: dict[str, Any] = {"name": self.name, "port": self.port}
+        self.link = Link(connected, hello_of(**fields | hello))
+        self.links.append(asyncio.create_task(self.link.run(self)))
+        await self.link.opened()
 
     def file(self, data: bytes) -> Root:
         """Offer a content; return its root."""
@@ -124,6 +140,27 @@ class FakePeer:
     def folder(self, *children: ListingEntry) -> Root:
         """Offer a listing of these children; return its root."""
         return self.file(encode_listing(children))
+
+    def chunks(self, *roots: Root) -> list[int]:
+        """Return the chunks it was asked for, of these contents or of all, each as often as it was."""
+        return sorted(
+            piece.index
+            for piece in self.served
+            if piece.kind is PieceKind.CHUNK and (not roots or piece.root in roots)
+        )
+
+    def give(self, count: int | None = None, *, of: Root | None = None) -> None:
+        """From now on give everything, or be too busy for more than ``count`` chunks of a content."""
+        self.served.clear()
+        left = threading.Semaphore(count or 0)
+
+        def mangle(piece: Piece, data: bytes) -> bytes:
+            is_counted = count is not None and piece.kind is PieceKind.CHUNK and piece.root == of
+            if is_counted and not left.acquire(blocking=False):
+                raise PieceRefused(Refusal.BUSY)
+            return data
+
+        self.mangle = mangle
 
     # As the handler of its link
 
@@ -206,12 +243,15 @@ def child(name: str, root: Root, size: int = 0, kind: str = "file") -> ListingEn
 
 
 @asynccontextmanager
-async def fake_peer(folder: Path, engine: EngineApi, name: str = "mallory") -> AsyncIterator[FakePeer]:
-    """Run a peer that is linked to the engine, and close it with the block."""
+async def fake_peer(
+    folder: Path, engine: EngineApi | None = None, name: str = "mallory"
+) -> AsyncIterator[FakePeer]:
+    """Run a peer, linked to the engine if one is given, and close it with the block."""
     peer = FakePeer(contexts_of(folder, f"{name}.key"), name)
     await peer.listen()
     try:
-        await peer.connect(engine)
+        if engine:
+            await peer.connect(engine)
         yield peer
     finally:
         await peer.close()

@@ -307,19 +307,23 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         run("umount", "--lazy", place)
 
 
-def test_full_disk_ends_a_transfer(work: Path) -> None:
-    """A download that does not fit ends with 6 and leaves nothing behind; the engine goes on."""
+def test_download_that_does_not_fit_pauses(work: Path) -> None:
+    """It says what is missing and what to do, and can be removed; what fits goes on."""
     film = make_file(work / "share" / "film.mkv", 40 * MIB)
     small = make_file(work / "share" / "small.bin", MIB)
     with small_disk(work / "small", "8m") as place, Lan(2) as lan:
         leech, seed = start_all(lan, work)
         seed.run("share", film, small)
-        message = refused(leech, 6, "get", "host1/film.mkv", "-o", place)
+        leech.run("get", "host1/film.mkv", "-o", place, "--detach", check=False)
+        wait_until(lambda: leech.json("transfers")[0]["state"] == "paused", 10)
+        paused = leech.json("transfers")[0]
+        leech.run("cancel", paused["transfer_id"], "--delete")
         left = [path.name for path in place.rglob("*") if path.is_file()]
         again = leech.json("get", "host1/small.bin", "-o", place)
 
-        print(f"\n{message}")
-        assert "film.mkv" in message
+        print(f"\n{paused['error']}")
+        assert paused["error_code"] == "disk_full"
+        assert "goes on by itself" in paused["error"]
         assert left == []
         assert again["state"] == "done"
         assert leech.json("status")["state"] == "ready"

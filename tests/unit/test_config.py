@@ -92,6 +92,16 @@ def test_unknown_key_names_file_key_and_nearest(file: Path, text: str, told: str
         ("files.download_dir", '"~nobody-of-this-name/x"'),
         ("files.download_dir", '"/a\\u0000b"'),
         ("files.share_hidden", '"perhaps"'),
+        ("transfers.running", "0"),
+        ("transfers.running", "101"),
+        ("transfers.down_limit", "-1"),
+        ("transfers.down_limit", '"fast"'),
+        ("transfers.up_limit", '"2TiB"'),
+        ("transfers.up_limit", "1.5"),
+        ("transfers.upload_slots", "65"),
+        ("transfers.min_free", '"some"'),
+        ("transfers.min_free", "-1"),
+        ("transfers.min_free", "true"),
         ("log.level", '"loud"'),
     ],
 )
@@ -138,6 +148,42 @@ def test_switch_takes_the_usual_words(text: str, value: bool) -> None:
     settings = Settings.load(Path("/absent"), env={"PEERTERM_SHARE_HIDDEN": text})
 
     assert settings.files.share_hidden is value
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("0", 0), ("none", 0), ("700", 700), ("10MiB", 10 * 2**20), ("1.5M", 1_500_000), ("2 MB/s", 2_000_000)],
+)
+def test_limits_take_units(text: str, rate: int, file: Path) -> None:
+    """In a variable and in the file; a plain number is bytes a second."""
+    file.write_text(f'[transfers]\nup_limit = "{text}"\n')
+
+    settings = Settings.load(file, env={"PEERTERM_DOWN_LIMIT": text})
+
+    assert (settings.transfers.down_limit, settings.transfers.up_limit) == (rate, rate)
+
+
+def test_limit_that_is_set_can_be_read_again(file: Path) -> None:
+    """``config set`` and ``limit`` write the same plain number."""
+    set_value(file, "down_limit", "10MiB")
+
+    assert file.read_text() == "[transfers]\ndown_limit = 10485760\n"
+    assert Settings.load(file).transfers.down_limit == 10 * 2**20
+
+
+def test_room_kept_on_a_disk_is_automatic_unless_set(file: Path) -> None:
+    """``auto`` is the default, can be written and read, and is shown as such."""
+    auto = Settings()
+    set_value(file, "min_free", "5MB")
+    fixed = Settings.load(file)
+    set_value(file, "min_free", "auto")
+    again = Settings.load(file)
+
+    assert auto.transfers.min_free is None
+    assert fixed.transfers.min_free == 5_000_000
+    assert again.transfers.min_free is None
+    assert 'min_free = "auto"' in file.read_text()
+    assert {view.name: view.value for view in again.views()}["transfers.min_free"] == "auto"
 
 
 def test_host_name_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:

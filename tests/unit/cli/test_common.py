@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from peerterm.cli.common import Common, absolute, each, parse_size
+from peerterm.cli.common import Common, absolute, each, parse_rate, parse_size
 from peerterm.errors import ControlError, InvalidPath, NotFound, UsageError
 
 
@@ -31,8 +31,24 @@ def test_size_is_read(text: str | None, size: int | None) -> None:
 @pytest.mark.parametrize("text", ["", "x", "1X", "-1", "nan", "inf", "1e30", "9" * 400, "M"])
 def test_other_text_is_no_size(text: str) -> None:
     """The error shows how to write one."""
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="must be bytes, "):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [(None, None), ("0", 0), ("none", 0), ("700k", 700_000), ("10MiB", 10 * 2**20), ("1 MB/s", 10**6)],
+)
+def test_rate_is_read(text: str | None, rate: int | None) -> None:
+    """As a size, and as the tables write it."""
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-1", "2TiB", "1/s/s", "M/s"])
+def test_other_text_is_no_rate(text: str) -> None:
+    """The error shows how to write one, or how much is too much."""
+    with pytest.raises(UsageError, match="must be "):
+        parse_rate(text)
 
 
 def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,10 @@ def test_bash_completes_verbs_options_and_choices(user: Path, run: Callable[...,
     assert complete(user, "peerterm", "unsh")[0] == "unshare"
     assert complete(user, "peerterm", "search", "--ty")[0] == "--type"
     assert complete(user, "peerterm", "search", "--type", "vi")[0] == "video"
+    assert complete(user, "peerterm", "pau")[0] == "pause"
+    assert complete(user, "peerterm", "pause", "--a")[0] == "--all"
+    assert complete(user, "peerterm", "get", "--on")[0] == "--only"
+    assert complete(user, "peerterm", "limit", "--d")[0] == "--down"
     assert complete(user, "peerterm", "share", "fi") == [
         "",
         "complete -o bashdefault -o default -F _peerterm peerterm",

@@ -98,7 +98,7 @@ def test_get_waits_and_prints_one_object(
     assert {"transfer_id", "state", "path", "bytes", "seconds", "root", "sources"} <= set(done.json)
     assert (done.json["state"], done.json["path"]) == ("done", "/d/x")
     assert {"peer_id", "name", "bytes"} <= set(done.json["sources"][0])
-    assert fake.asked == [("get", "abc", str(tmp_path / "sub"))]
+    assert fake.asked == [("get", "abc", str(tmp_path / "sub"), None)]
 
 
 def test_get_shows_progress_and_a_summary(
@@ -113,20 +113,6 @@ def test_get_shows_progress_and_a_summary(
     assert "x: 50% of 1.0 kB, 100 bytes/s, 5.0 s left, 1 source\n" in done.err
     assert "x: 1.0 kB in 2.0 s, 500 bytes/s, from anna[2J 1.0 kB\n" in done.err
     assert done.out == "/d/x\n"
-
-
-def test_get_that_waits_says_that_it_resumes(
-    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
-) -> None:
-    """Nobody is left to wonder why nothing moves, or how to end it."""
-    first, half, last = finished("x")
-    fake.progress["abc"] = [first, half, replace(half, state="waiting"), last]
-
-    done = run("get", "abc")
-
-    ident = first.transfer_id
-    assert done.code == 0
-    assert f"x: no peer that has it is online; it resumes by itself (or: peerterm cancel {ident})" in done.err
 
 
 def test_get_names_a_source_that_was_dropped(
@@ -202,18 +188,46 @@ def test_get_can_be_detached(fake: FakeEngine, serving: ServedEngine, run: Calla
     assert "peerterm cancel" in done.err
 
 
-def test_interrupt_leaves_the_transfer_running(
-    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], interrupt_at_progress: None
+def test_get_chooses_files(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
+    """Patterns reach the engine as they are, which knows the folder."""
+    fake.progress["abc"] = finished("x")
+
+    done = run("get", "abc", "--only", "*.mkv", "--only", "/trailers/")
+
+    assert done.code == 0
+    assert fake.asked == [("get", "abc", "", ["*.mkv", "/trailers/"])]
+
+
+def test_get_tells_what_was_refused_before_it_waits(
+    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
 ) -> None:
-    """Ctrl+C ends the wait, says what goes on, and cancels nothing."""
-    fake.progress["abc"] = finished("x")[:2]
+    """A wrong reference is told at once; the first failure gives the exit code, and none is kept back."""
+    fake.progress["abc"] = finished("x", state="failed", error_code="integrity", error="bytes differ")
 
-    done = run("get", "abc")
+    done = run("get", "nothing", "abc")
 
-    assert (done.code, done.out) == (130, "")
-    assert "the engine fetches on" in done.err
-    assert make_transfer("x").transfer_id in done.err
-    assert fake.known_transfers[0].state == "running"
+    assert done.code == 4
+    assert done.err.index("nothing") < done.err.index("bytes differ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"state": "paused", "error_code": "disk_full", "error": "no space on /d"}, 6),
+        ({"state": "waiting", "error_code": "disk_full", "error": "no space on /d"}, 6),
+        ({"state": "waiting", "error_code": "peer_unavailable", "error": "anna had it"}, 0),
+    ],
+)
+def test_detached_get_tells_of_a_full_disk(
+    fields: dict[str, str], code: int, fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
+) -> None:
+    """Nobody watches it, and it needs somebody to make room; a peer comes back by itself."""
+    fake.progress["abc"] = [make_transfer("x", **fields)]
+
+    done = run("get", "abc", "--detach", "--json")
+
+    assert (done.code, done.json["state"]) == (code, fields["state"])
+    assert ("no space on /d" in done.err) == (code == 6)
 
 
 def test_get_follows_a_new_snapshot(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.api.events import PeerJoined, PeerLeft, Snapshot
+from peerterm.api.events import Event, Notice, PeerJoined, PeerLeft, Snapshot
 from peerterm.api.views import SearchQuery
+from peerterm.config import FileSettings, NodeSettings, Settings
+from peerterm.engine.bus import Bus
+from peerterm.engine.engine import Engine
 from peerterm.errors import (
     AmbiguousReference,
     IntegrityError,
@@ -18,14 +23,14 @@ from peerterm.errors import (
     NotFound,
     NotSupported,
     PeerError,
+    PortTaken,
     UsageError,
 )
+from peerterm.paths import Paths
 from tests.fakes.engines import finished, network, running, shared, transfer_when, until_online
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from peerterm.engine.engine import Engine
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -92,8 +97,10 @@ async def test_file_is_found_by_every_name_it_has(tmp_path: Path) -> None:
 
             assert got.state == "done", got.error
             assert (tmp_path / "ben" / "downloads" / got.path.rpartition("/")[2]).read_bytes() == data
-            assert got.sources[0].name == "anna"
-            assert got.sources[0].bytes == len(data)
+            if reference == root:
+                assert [(source.name, source.bytes) for source in got.sources] == [("anna", len(data))]
+            else:  # it is here already
+                assert got.local_bytes == len(data)
         assert await hits(ben, "grosse") == {"Größe 1.mkv": {"anna"}}
         assert await hits(ben, flat) == {"Größe 1.mkv": {"anna"}}
 
@@ -350,3 +357,96 @@ async def test_long_search_and_path_do_not_break_the_link(tmp_path: Path) -> Non
             with pytest.raises(UsageError):
                 await ben.get(f"anna/{path}")
         assert (await ben.status()).peers == 1
+
+
+async def test_missing_share_at_start_is_a_notice(tmp_path: Path) -> None:
+    """The engine starts all the same, shares what is there, and says what is not."""
+    film = write(tmp_path / "film.mkv", b"film")
+    async with AsyncExitStack() as stack:
+        notices: list[str] = []
+        publish = Bus.publish
+
+        def note(bus: Bus, event: Event) -> None:
+            if isinstance(event, Notice):
+                notices.append(event.text)
+            publish(bus, event)
+
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(Bus, "publish", note)
+        anna = await stack.enter_async_context(running(tmp_path, "anna", share=(tmp_path / "absent", film)))
+
+        assert [view.name for view in await anna.shares()] == ["film.mkv"]
+        assert ["absent" in notice for notice in notices] == [True]
+
+
+async def test_stopped_engine_ends_its_subscriptions(tmp_path: Path) -> None:
+    """A client that asks the engine to stop sees its stream end, and whoever runs the engine returns."""
+    async with running(tmp_path, "anna") as anna, asyncio.timeout(10):
+        events = aiter(anna.events())
+        await anext(events)
+        ended = asyncio.ensure_future(anna.run_until_stopped())
+        await anna.stop()
+        await ended
+    async with asyncio.timeout(10):
+        rest = [event async for event in events]
+
+    assert not any(isinstance(event, Snapshot) for event in rest)
+
+
+async def test_broken_service_ends_the_engine_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is not swallowed: whoever runs the engine gets it."""
+
+    async def break_down(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("peerterm.engine.sharing.Sharing.run", break_down)
+
+    async def run() -> None:
+        async with running(tmp_path, "anna") as anna, asyncio.timeout(10):
+            await anna.run_until_stopped()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await run()
+    assert raised.group_contains(ZeroDivisionError)
+
+
+async def test_damaged_database_is_set_aside_with_a_notice(tmp_path: Path) -> None:
+    """The engine starts with an empty one and keeps its identity; the log says what happened."""
+    async with running(tmp_path, "anna") as anna:
+        before = (await anna.status()).peer_id
+        await shared(anna, write(tmp_path / "film.mkv", b"film"))
+    (database,) = (tmp_path / "anna" / "profile").glob("*.db")
+    database.write_bytes(b"this is no database" * 1000)
+    async with running(tmp_path, "anna") as anna:
+        assert (await anna.status()).peer_id == before
+        assert (await anna.status()).state == "ready"
+
+
+async def test_taken_port_ends_the_start_with_an_error(tmp_path: Path) -> None:
+    """A port that the user chose and somebody else has is told; nothing is left running."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = Settings(
+            node=NodeSettings(name="anna", interfaces=("lo",), port=port),
+            files=FileSettings(download_dir=tmp_path),
+        )
+        engine = Engine(settings, Paths.resolve(str(tmp_path / "profile"), {}))
+        with pytest.raises(PortTaken):
+            await engine.__aenter__()
+
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_limits_of_the_engine_last(tmp_path: Path) -> None:
+    """They hold at once and stand in the configuration; nonsense is refused."""
+    async with running(tmp_path, "anna") as anna:
+        set_now = await anna.limit(down=5_000_000, up=3_000_000)
+        asked = await anna.limit()
+        for wrong in ({"down": -1}, {"up": -1}, {"transfer": "abc", "up": 1}):
+            with pytest.raises(UsageError):
+                await anna.limit(**wrong)
+    written = (tmp_path / "anna" / "profile" / "config.toml").read_text()
+
+    assert (set_now.down, set_now.up, set_now.transfer_id) == (5_000_000, 3_000_000, "")
+    assert asked == set_now
+    assert "5000000" in written
+    assert "3000000" in written

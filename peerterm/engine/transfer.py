@@ -1,0 +1,227 @@
+"""One download as the user knows it: its life, over any number of attempts and runs of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from peerterm.api.views import SourceView, TransferView
+from peerterm.core.budget import Budget
+from peerterm.core.ids import PeerId
+from peerterm.core.life import Event, Life, State
+from peerterm.engine.attempt import Attempt
+from peerterm.errors import DiskFull, IntegrityError, PeertermError
+from peerterm.store.completion import to_its_end
+from peerterm.store.destination import Destination
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from peerterm.engine.fetching import Fetching
+    from peerterm.engine.order import Order, Surroundings
+
+log = logging.getLogger("peerterm.transfer")
+
+CONNECTING_SECONDS = 5.0
+"""How long a transfer without a source is said to be connecting, not waiting."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What earlier attempts of a transfer amounted to."""
+
+    seconds: float = 0.0
+    wasted_bytes: int = 0
+    local_bytes: int = 0
+    sources: dict[PeerId, int] = field(default_factory=dict)
+    strikes: dict[PeerId, int] = field(default_factory=dict)
+
+
+class Transfer:
+    """One download.
+
+    Attributes:
+        life: Where it is; only ``Downloads`` and ``run`` move it.
+        error: What failed, or what it waits for.
+        part: Name of its part on disk, ``part_inode`` its inode number.
+        path: Where it landed.
+    """
+
+    def __init__(
+        self, order: Order, around: Surroundings, life: Life, *, priority: int = 0, limit: int = 0
+    ) -> None:
+        self.order = order
+        self.life = life
+        self.priority = priority
+        self.limit = limit
+        self.error: PeertermError | None = None
+        self.part = ""
+        self.part_inode = 0
+        self.path = ""
+        self.attempt: Attempt | None = None
+        self.bytes = 0
+        self.total = order.entry.size
+        self.files = order.entry.files
+        self.landed_files = 0
+        self.tally = Tally()
+        self._around = around
+        self._budget = Budget(limit, time.monotonic())
+        self._began_at = 0.0
+
+    @property
+    def fetching(self) -> Fetching | None:
+        """What is on its way, while something may be."""
+        fetching = self.attempt.fetching if self.attempt else None
+        return fetching if fetching and not fetching.is_over else None
+
+    def set_limit(self, limit: int) -> None:
+        """Bound the rate to so many bytes a second from now on; 0 lifts the bound."""
+        self.limit = limit
+        self._budget.set_rate(limit, time.monotonic())
+
+    async def run(self, on_part: Callable[[Transfer], Awaitable[None]]) -> None:
+        """Make one attempt; what becomes of it is in ``life``, ``error`` and ``path``.
+
+        Args:
+            on_part: Called when there is a part on disk, to note it.
+
+        Cancel: whoever cancels moves ``life`` first; what was fetched stays on disk, noted.
+        """
+        self._began_at = time.monotonic()
+        self.error = None
+
+        async def part_made(destination: Destination) -> None:
+            self.part, self.part_inode = destination.part, destination.inode
+            await on_part(self)
+
+        self.attempt = attempt = Attempt(self.order, self._around, self._budget, part_made)
+        try:
+            self.path = str(await attempt.run(self.part, self.part_inode))
+            self.error = None
+            self.life.take(Event.LANDED)
+            log.info("done transfer=%s path=%r", self.order.transfer_id, self.path)
+        except PeertermError as error:
+            self.error = error
+            self.life.take(Event.DISK_FULL if isinstance(error, DiskFull) else Event.FAILED)
+            log.warning("%s transfer=%s reason=%r", self.life.state, self.order.transfer_id, error.message)
+            if isinstance(error, IntegrityError):
+                await self.discard()
+        finally:
+            self._look()
+            self._add_up(attempt)
+            self.attempt = None
+
+    async def discard(self) -> None:
+        """Remove what was fetched; only while no attempt runs.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        if self.part and self.life.state is not State.DONE:
+            await to_its_end(asyncio.to_thread(_discard, self.order, self.part, self.part_inode))
+        self.part, self.part_inode, self.bytes, self.landed_files = "", 0, 0, 0
+        await self._around.journal.forget(self.order.transfer_id)
+
+    def look(self) -> None:
+        """Let the life follow what the attempt has come to; called whenever that may have changed."""
+        if attempt := self.attempt:
+            self._look()
+            if attempt.is_fetched:
+                self.life.take(Event.FETCHED)
+            elif attempt.fetching and attempt.fetching.machine.has_source:
+                if self.life.state is State.WAITING:
+                    self.error = None
+                self.life.take(Event.SOURCE_FOUND)
+                if self.life.state is State.QUEUED:  # it kept its attempt while it waited
+                    self.life.take(Event.ADMITTED)
+                    self.life.take(Event.SOURCE_FOUND)
+            elif time.monotonic() - self._began_at > CONNECTING_SECONDS:
+                self.life.take(Event.SOURCES_GONE)
+
+    def _look(self) -> None:
+        if attempt := self.attempt:
+            self.bytes = attempt.fetching.verified_bytes if attempt.fetching else self.bytes
+            self.landed_files = attempt.landed_files
+            self.total = max(attempt.total or self.total, self.bytes)
+            self.files = attempt.files or self.files
+
+    def _add_up(self, attempt: Attempt) -> None:
+        self.tally.seconds += time.monotonic() - self._began_at
+        self.tally.local_bytes += attempt.local_bytes
+        if attempt.fetching:
+            self.tally.wasted_bytes += attempt.fetching.machine.wasted_bytes
+            for peer, stats in attempt.fetching.machine.sources.items():
+                self.tally.sources[peer] = self.tally.sources.get(peer, 0) + stats.verified_bytes
+                self.tally.strikes[peer] = stats.strikes
+
+    def view(self) -> TransferView:
+        """Return the transfer as clients see it."""
+        attempt, order = self.attempt, self.order
+        fetching = attempt.fetching if attempt else None
+        rate = fetching.rate if fetching and self.life.state is State.RUNNING else 0.0
+        seconds = time.monotonic() - self._began_at if attempt else 0.0
+        return TransferView(
+            transfer_id=order.transfer_id,
+            direction="down",
+            name=order.name,
+            kind=order.entry.kind,
+            root=order.entry.root.hex(),
+            state=self.life.state.value,
+            bytes=self.bytes,
+            total=self.total,
+            rate=rate,
+            eta=(self.total - self.bytes) / rate if rate else None,
+            seconds=self.tally.seconds + seconds,
+            files=self.files,
+            done_files=self.landed_files,
+            path=self.path,
+            sources=self._source_views(fetching),
+            error=self._trouble(),
+            error_code=self.error.code if self.error else "",
+            priority=self.priority,
+            limit=self.limit,
+            local_bytes=self.tally.local_bytes + (attempt.local_bytes if attempt else 0),
+            wasted_bytes=self.tally.wasted_bytes + (fetching.machine.wasted_bytes if fetching else 0),
+        )
+
+    def _trouble(self) -> str:
+        """Say what failed or is waited for, and what to do."""
+        if self.error:
+            ends = "; it goes on by itself when there is room" if isinstance(self.error, DiskFull) else ""
+            return self.error.advice + ends
+        if self.life.state is State.WAITING:
+            now = self.attempt.fetching if self.attempt else None
+            had = self.tally.sources | (now.machine.sources if now else {})
+            names = ", ".join(self._around.name_of(peer) for peer in list(had)[:3])
+            return f"no peer that has it is online{f' ({names} had it)' if names else ''}; it resumes by itself"
+        return ""
+
+    def _source_views(self, fetching: Fetching | None) -> list[SourceView]:
+        now = fetching.machine.sources if fetching else {}
+        views = []
+        for peer in self.tally.sources | now:
+            stats = now.get(peer)
+            strikes = stats.strikes if stats else self.tally.strikes.get(peer, 0)
+            is_active = stats is not None and stats.is_present
+            views.append(
+                SourceView(
+                    peer_id=peer,
+                    name=self._around.name_of(peer),
+                    bytes=self.tally.sources.get(peer, 0) + (stats.verified_bytes if stats else 0),
+                    rate=stats.rate if stats and is_active else 0.0,
+                    state="active" if is_active else "dropped" if strikes else "gone",
+                    strikes=strikes,
+                )
+            )
+        return views
+
+
+def _discard(order: Order, part: str, inode: int) -> None:
+    destination = Destination.open(order.directory, order.name, order.entry.kind, part, inode)
+    try:
+        destination.discard()
+    finally:
+        destination.close()
