@@ -29,6 +29,7 @@ from peerterm.errors import (
     UsageError,
     by_code,
 )
+from peerterm.store.space import check_writable
 from peerterm.store.transfers import TransferRecord
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ class Downloads:
             raise UsageError(f"{transfer.order.name}: {error.message}", error.hint) from error
 
     async def _watch_disks(self) -> None:
-        """Let transfers that a full disk stopped go on when there is room."""
+        """Let transfers that their disk stopped go on when it lets them."""
         while True:
             await asyncio.sleep(DISK_SECONDS)
             for transfer in list(self._transfers.values()):
@@ -298,12 +299,17 @@ class Downloads:
             self._admit()
 
     async def _has_room(self, transfer: Transfer) -> bool:
+        """Whether the fault that stopped a transfer is gone."""
         left = max(transfer.total - transfer.bytes, 1)
         files = max(transfer.files - transfer.landed_files, 1)
+        directory = transfer.order.directory
         try:
-            return await asyncio.to_thread(self._around.space.has_room, transfer.order.directory, left, files)
+            if isinstance(transfer.error, DiskFull):
+                return await asyncio.to_thread(self._around.space.has_room, directory, left, files)
+            await asyncio.to_thread(check_writable, directory)
         except StorageError:
             return False
+        return True
 
     def changed(self, transfer_id: TransferId) -> None:
         """Look at a transfer that runs, and tell clients if it looks different."""
@@ -345,7 +351,8 @@ class Downloads:
             sha256=flat_sha256_of(record.reference),
             only=tuple(record.only),
         )
-        reason = PauseReason.DISK if record.error_code == DiskFull.code else None
+        is_disks = record.state == State.PAUSED and isinstance(by_code_of(record), StorageError)
+        reason = PauseReason.DISK if is_disks else None
         life = Life(State(record.state), reason)
         transfer = Transfer(order, self._around, life, priority=record.priority, limit=record.limit)
         transfer.part, transfer.part_inode = record.part, record.part_inode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from dataclasses import dataclass, field
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING
 from peerterm.api.views import SourceView, TransferView
 from peerterm.core.budget import Budget
 from peerterm.core.ids import PeerId
-from peerterm.core.life import Event, Life, State
+from peerterm.core.life import Event, Life, PauseReason, State
 from peerterm.engine.attempt import Attempt
-from peerterm.errors import DiskFull, IntegrityError, PeertermError
+from peerterm.errors import DiskFull, IntegrityError, PeertermError, StorageError
 from peerterm.store.completion import to_its_end
 from peerterm.store.destination import Destination
 
@@ -27,6 +28,8 @@ log = logging.getLogger("peerterm.transfer")
 
 CONNECTING_SECONDS = 5.0
 """How long a transfer without a source is said to be connecting, not waiting."""
+
+_OUT_OF_USE = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ class Transfer:
             log.info("done transfer=%s path=%r", self.order.transfer_id, self.path)
         except PeertermError as error:
             self.error = error
-            self.life.take(Event.DISK_FULL if isinstance(error, DiskFull) else Event.FAILED)
+            self.life.take(Event.DISK_FULL if may_heal(error) else Event.FAILED)
             log.warning("%s transfer=%s reason=%r", self.life.state, self.order.transfer_id, error.message)
             if isinstance(error, IntegrityError):
                 await self.discard()
@@ -190,8 +193,9 @@ class Transfer:
     def _trouble(self) -> str:
         """Say what failed or is waited for, and what to do."""
         if self.error:
-            ends = "; it goes on by itself when there is room" if isinstance(self.error, DiskFull) else ""
-            return self.error.advice + ends
+            when = "there is room" if isinstance(self.error, DiskFull) else "the disk can be written"
+            is_waited_for = self.life.pause_reason is PauseReason.DISK
+            return self.error.advice + (f"; it goes on by itself when {when}" if is_waited_for else "")
         if self.life.state is State.WAITING:
             now = self.attempt.fetching if self.attempt else None
             had = self.tally.sources | (now.machine.sources if now else {})
@@ -217,6 +221,13 @@ class Transfer:
                 )
             )
         return views
+
+
+def may_heal(error: PeertermError) -> bool:
+    """Whether a fault of the disk may end by itself: it is full, or out of use for now."""
+    cause = error.__cause__
+    is_out_of_use = isinstance(cause, OSError) and cause.errno in _OUT_OF_USE
+    return isinstance(error, DiskFull) or (isinstance(error, StorageError) and is_out_of_use)
 
 
 def _discard(order: Order, part: str, inode: int) -> None:

@@ -7,6 +7,7 @@ write too, so a disk may still be found full. Blocks on slow disks, so it belong
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -160,3 +161,17 @@ def _told(directory: Path, missing: Need, kept: int) -> str:
     lacks += [f"{missing.files} free file entries"] if missing.files else []
     beside = f", beside the {human_bytes(kept)} that stay free" if missing.size and kept else ""
     return f"{directory}: its disk lacks {' and '.join(lacks)}{beside}"
+
+
+def check_writable(directory: Path) -> None:
+    """See whether a file can be made, written and synced in a folder, or where the folder would be made.
+
+    Raises:
+        StorageError: It cannot.
+    """
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    with storage_errors(directory), tempfile.NamedTemporaryFile(dir=directory, prefix=".peerterm-") as probe:
+        probe.write(b"peerterm")
+        probe.flush()
+        os.fsync(probe.fileno())

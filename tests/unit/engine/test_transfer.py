@@ -483,16 +483,22 @@ async def test_user_may_resume_onto_a_full_disk_in_vain(tmp_path: Path, tiny_dis
     assert again.error_code == DiskFull.code
 
 
-async def test_disk_that_cannot_be_written_fails_the_transfer(tmp_path: Path, tiny_disk: Path) -> None:
-    """A read-only disk is a storage error with a hint."""
+async def test_read_only_disk_is_waited_for(
+    tmp_path: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state says what is wrong with the disk; when it can be written again, the transfer finishes unasked."""
+    monkeypatch.setattr(downloading, "DISK_SECONDS", 0.02)
     subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
     async with network(tmp_path, "anna", "ben") as (anna, ben):
         await shared(anna, write(tmp_path / "film.mkv", b"film"))
-        failed = await fetched(ben, "anna/film.mkv", str(tiny_disk))
+        started = await ben.get("anna/film.mkv", str(tiny_disk))
+        paused = await transfer_when(ben, started.transfer_id, lambda view: view.state == "paused")
+        subprocess.run(["mount", "-o", "remount,rw", str(tiny_disk)], check=True)
+        done = await finished(ben, started.transfer_id)
 
-        assert (failed.state, failed.error_code) == ("failed", StorageError.code)
-        assert "Read-only" in failed.error
-        assert (await ben.status()).state == "ready"
+        assert paused.error_code == StorageError.code
+        assert "Read-only" in paused.error
+        assert (done.state, done.error) == ("done", "")
 
 
 async def test_copies_need_room_too(tmp_path: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

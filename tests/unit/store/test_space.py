@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from peerterm.core.ids import TransferId
 from peerterm.errors import DiskFull, StorageError
-from peerterm.store.space import MIN_FREE_BYTES, Room, SpaceAccount, kept_free, room_at
+from peerterm.store.space import MIN_FREE_BYTES, Room, SpaceAccount, check_writable, kept_free, room_at
 
 GIB = 1024**3
 ONE, TWO = TransferId("00000001"), TransferId("00000002")
@@ -175,3 +175,12 @@ def test_real_small_disk_is_counted(tmp_path: Path) -> None:
         assert not real.has_room(small, 3 * 1024**2 + 1, 1)
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_folder_that_can_be_written_is_told_from_one_that_cannot(tmp_path: Path) -> None:
+    """A folder that is still to be made counts as its parent; nothing is left behind."""
+    check_writable(tmp_path / "to be" / "made")
+
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StorageError):
+        check_writable(Path("/proc/self"))
