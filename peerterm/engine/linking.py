@@ -215,6 +215,7 @@ class Linking:
     def _status_changed(self, link: Link, status: Status) -> None:
         check_peer_name(status.name)
         self._peers.offers(link.peer_id, status)
+        self._peers.on_linked(link)  # what it offers now may be what is waited for
         self._perform(self._presence.renamed(link.peer_id, status.name))
 
     # Effects

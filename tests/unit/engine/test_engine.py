@@ -27,7 +27,7 @@ from peerterm.errors import (
     UsageError,
 )
 from peerterm.paths import Paths
-from tests.fakes.engines import finished, network, running, shared, transfer_when, until_online
+from tests.fakes.engines import finished, gated, network, running, shared, transfer_when, until_online
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -450,3 +450,19 @@ async def test_limits_of_the_engine_last(tmp_path: Path) -> None:
     assert asked == set_now
     assert "5000000" in written
     assert "3000000" in written
+
+
+async def test_content_that_is_shared_later_is_fetched(tmp_path: Path) -> None:
+    """A peer that is online already, and begins to share what somebody waits for, becomes a source."""
+    data = noise(3_000_000)
+    first, second = write(tmp_path / "a" / "film.mkv", data), write(tmp_path / "c" / "film.mkv", data)
+    async with network(tmp_path, "anna", "ben", "carla") as (anna, ben, carla):
+        root = await shared(anna, first)
+        with gated(anna, 1):
+            started = await ben.get(root)
+            await transfer_when(ben, started.transfer_id, lambda view: view.bytes > 0)
+            await shared(carla, second)
+            done = await finished(ben, started.transfer_id)
+
+    assert done.state == "done"
+    assert {source.name for source in done.sources if source.bytes} == {"anna", "carla"}

@@ -1,0 +1,103 @@
+"""Folders of many small files: how fast they come, and that a folder that changed costs only what changed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .lan import Lan, wait_until
+from .load import MIB, meet, received
+from .trees import describe, make_file
+
+if TYPE_CHECKING:
+    from .lan import Host
+
+pytestmark = pytest.mark.endurance
+
+FILES = 20_000
+FILE_BYTES = 4096
+CHANGED = 10
+FILES_PER_SECOND = 1000
+
+
+def make_tree(top: Path, files: int) -> Path:
+    """Make a folder of folders of small files."""
+    for number in range(files):
+        make_file(top / f"{number % 100:02}" / f"{number:05}", FILE_BYTES, number)
+    return top
+
+
+def rsync_seconds(seed: Host, leech: Host, tree: Path, destination: Path) -> float:
+    """Return how long an rsync daemon on the seed takes for the same folder."""
+    config = seed.home / "rsyncd.conf"
+    config.write_text(f"use chroot = no\nport = 8730\nuid = root\ngid = root\n[m]\npath = {tree}\n")
+    daemon = subprocess.Popen([*seed.inside(), "rsync", "--daemon", "--no-detach", f"--config={config}"])
+    url = f"rsync://{seed.lan.address(seed.number)}:8730/m"
+    try:
+        ready = [*leech.inside(), "rsync", "-q", url]
+        wait_until(lambda: subprocess.run(ready, capture_output=True, check=False).returncode == 0, 10, "rsync")
+        started_at = time.monotonic()
+        subprocess.run([*leech.inside(), "rsync", "-a", url, str(destination)], check=True, timeout=120)
+        return time.monotonic() - started_at
+    finally:
+        daemon.terminate()
+        daemon.wait(10)
+
+
+def test_folder_of_many_files(work: Path) -> None:
+    """20,000 files come at 1,000 a second or more; after ten changed, fetching it again moves only those."""
+    tree = make_tree(work / "share" / "tree", FILES)
+    with Lan(2) as lan:
+        seed, leech = lan.host(0, work / "host0"), lan.host(1, work / "host1")
+        meet(seed, leech)
+        seed.run("share", tree)
+        before = received(lan, 1)
+        got = leech.json("get", "host0/tree")
+        first = received(lan, 1) - before
+        print(f"\n{FILES:,} files: {got['seconds']:.2f} s, {FILES / got['seconds']:,.0f} a second")
+        assert got["state"] == "done"
+        assert describe(Path(got["path"])) == describe(tree)
+
+        if shutil.which("rsync"):
+            seconds = rsync_seconds(seed, leech, tree, work / "rsync")
+            print(f"rsync daemon: {seconds:.2f} s; peerterm takes {got['seconds'] / seconds:.2f} times as long")
+        else:
+            print("no rsync here to compare with")
+
+        for number in range(CHANGED):
+            make_file(tree / f"{number * 7:02}" / f"{number * 107:05}", FILE_BYTES, FILES + number)
+        seed.run("rescan", "tree")
+        before = received(lan, 1)
+        again = leech.json("get", "host0/tree")
+        second = received(lan, 1) - before
+        print(f"again after {CHANGED} changed: {again['seconds']:.2f} s, {again['local_bytes']:,} bytes were here;")
+        print(f"{second:,} bytes came over the cable, {first:,} the first time")
+        assert describe(Path(again["path"])) == describe(tree)
+        assert again["local_bytes"] == (FILES - CHANGED) * FILE_BYTES
+        assert second < 3 * MIB  # the listings of 20,000 names, and ten files
+        assert FILES / got["seconds"] >= FILES_PER_SECOND
+
+
+def test_only_what_is_chosen_comes(work: Path) -> None:
+    """``get --only`` fetches the files that fit a pattern, and nothing else."""
+    tree = make_tree(work / "share" / "tree", 500)
+    make_file(tree / "film.mkv", 30 * MIB)
+    with Lan(2) as lan:
+        seed, leech = lan.host(0, work / "host0"), lan.host(1, work / "host1")
+        meet(seed, leech)
+        seed.run("share", tree)
+        before = received(lan, 1)
+        got = leech.json("get", "host0/tree", "--only", "0?/*")
+        came = received(lan, 1) - before
+
+    wanted = {name: entry for name, entry in describe(tree).items() if name.startswith("0") and "/" in name}
+    found = {name: entry for name, entry in describe(Path(got["path"])).items() if entry[0] == "file"}
+    print(f"\n{len(found)} files chosen, {came:,} bytes over the cable")
+    assert found == wanted
+    assert got["files"] == got["done_files"] == len(wanted) == 50
+    assert came < 2 * MIB
