@@ -1,15 +1,13 @@
-"""Big files and big catalogs: speed as ratios to scp and Syncthing, memory, rescans, searches.
+"""Big files and big catalogs: memory, rescans, searches.
 
-The comparison is made by ``throughput.py`` of the workshop (``PEERTERM_ANCHORS`` says where it is), which moves one
-file by each tool through loopback on tmpfs. For it, ``python -m tests.bench.test_big SRC DST`` moves SRC to DST by
-two engines and prints the seconds of ``get``.
+``python -m tests.bench.test_big SRC DST`` moves SRC to DST by two engines on loopback and prints the seconds of
+``get``, so that any tool that compares programs can time it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -18,14 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .machine import MIB, ROOT, Engine, engines, in_mib, show, timed
+from .machine import MIB, Engine, engines, in_mib, show, timed
 from .test_bench_index import latencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ANCHORS = Path(os.environ.get("PEERTERM_ANCHORS", "/work/shared/bench/throughput.py"))
-RUNS = 5
 FILES = 100_000
 WORDS = ("holiday", "lecture", "concert", "archive", "report", "drawing", "recipe", "garden")
 
@@ -38,20 +34,6 @@ def move(source: Path, destination: Path) -> float:
             got = leech.json("get", root, "-o", folder)
         Path(got["path"]).rename(destination)
         return float(got["seconds"])
-
-
-def test_throughput_beside_others() -> None:
-    """1 GiB by peerterm, scp and Syncthing in the same run."""
-    if not ANCHORS.exists():
-        pytest.skip(f"{ANCHORS} is not here; set PEERTERM_ANCHORS")
-    ours = f"peerterm=cd {ROOT} && {sys.executable} -m tests.bench.test_big {{src}} {{dst}}"
-    command = [sys.executable, str(ANCHORS), "--runs", str(RUNS), "--only", "cp,scp,syncthing", "--extra", ours]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    print(f"\n\n1 GiB through loopback, on tmpfs, {RUNS} runs\n{done.stdout}{done.stderr}")
-    rates = {line.split()[0]: float(line.split()[1]) for line in done.stdout.splitlines() if "MB/s" in line}
-    for other in ("scp", "syncthing"):
-        if other in rates:
-            print(f"peerterm is {rates['peerterm'] / rates[other]:.2f} times as fast as {other}")
 
 
 def peak_mib(engine: Engine) -> float:
