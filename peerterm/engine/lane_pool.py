@@ -13,12 +13,12 @@ from peerterm.net.lanes import Outcome, PeerLanes, Refused
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Callable
 
     from peerterm.core.ids import PeerId
     from peerterm.core.pieces import Fetch, PieceSink
     from peerterm.net.tls import TlsContexts
+    from peerterm.net.tls_stream import TlsStream
 
 CONNECT_SECONDS = 3.0
 """Longest time a lane may take to connect: its peer has a link, so it is near. A stop waits for that long."""
@@ -47,7 +47,7 @@ class LanePool:
             )
         self._lanes[fetch.peer].submit(fetch, sink)
 
-    def _connect(self, peer: PeerId, adopt: Callable[[socket.socket], None]) -> ssl.SSLSocket:
+    def _connect(self, peer: PeerId, adopt: Callable[[socket.socket], None]) -> TlsStream:
         """Open one lane; called from a lane thread."""
         if (address := self._address_of(peer)) is None:
             raise PeerUnavailable("the peer is offline")

@@ -15,6 +15,7 @@ from peerterm.errors import AuthFailed, PeerUnavailable, WrongPeer
 from peerterm.net.identity import tag
 from peerterm.net.link import READ_BYTES, Connected
 from peerterm.net.preamble import Preamble
+from peerterm.net.tls_stream import TlsStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,8 +83,8 @@ def connect_lane(
     *,
     local_address: str | None = None,
     adopt: Callable[[socket.socket], None] = _keep,
-) -> ssl.SSLSocket:
-    """Open a data lane from a thread; the socket returned blocks up to ``timeout`` seconds an operation.
+) -> TlsStream:
+    """Open a data lane from a thread; the stream returned blocks up to ``timeout`` seconds an operation.
 
     Args:
         host: As ``dial_link`` takes it.
@@ -104,12 +105,13 @@ def connect_lane(
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(Preamble.LANE.value)
-            lane = contexts.client.wrap_socket(connection)
+            lane = TlsStream(connection, contexts.client)
+            lane.handshake()
         except OSError:
             connection.close()
             raise
     try:
-        _expect(contexts.peer_of(lane), expected, f"{host}:{port}")
+        _expect(contexts.peer_of(lane.tls), expected, f"{host}:{port}")
     except AuthFailed:
         lane.close()
         raise

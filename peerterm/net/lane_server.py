@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from peerterm.core.pieces import PieceRefused, Refusal
 from peerterm.errors import AuthFailed, ProtocolViolation
 from peerterm.net.identity import peer_id_of
-from peerterm.net.lanes import read_exactly, shut_down
 from peerterm.net.throttle import Throttle
+from peerterm.net.tls_stream import TlsStream, shut_down
 from peerterm.net.upload_slots import UploadSlots
 from peerterm.wire.lane import REQUEST, decode_request, encode_reply_header
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from peerterm.core.ids import PeerId
@@ -116,8 +115,7 @@ class LaneServer:
 
     def _run(self, sock: socket.socket, host: str, release: Callable[[], None]) -> None:
         try:
-            with self._handshake(sock) as connection:
-                self._serve_peer(connection)
+            self._serve_peer(self._handshake(sock))
         except (OSError, AuthFailed, ProtocolViolation) as error:
             _log.info("lane from %s ended: %s", host, error)
         finally:
@@ -126,23 +124,15 @@ class LaneServer:
             sock.close()
             release()
 
-    def _handshake(self, sock: socket.socket) -> ssl.SSLSocket:
-        sock.settimeout(HANDSHAKE_SECONDS)
+    def _handshake(self, sock: socket.socket) -> TlsStream:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        with self._lock:
-            self._threads[threading.current_thread()] = connection
-            if self._is_closed:
-                shut_down(connection)
-        try:
-            connection.do_handshake()
-        except OSError:
-            connection.close()
-            raise
-        return connection
+        stream = TlsStream(sock, self._context, server_side=True)
+        stream.set_timeout(HANDSHAKE_SECONDS)
+        stream.handshake()
+        return stream
 
-    def _serve_peer(self, connection: ssl.SSLSocket) -> None:
-        certificate = connection.getpeercert(binary_form=True)
+    def _serve_peer(self, stream: TlsStream) -> None:
+        certificate = stream.tls.getpeercert(binary_form=True)
         if certificate is None:
             raise AuthFailed("no certificate")
         peer = peer_id_of(certificate)
@@ -152,57 +142,48 @@ class LaneServer:
             self._peers[peer] = self._peers.get(peer, 0) + 1
         try:
             with self._source.open_reader(peer) as reader:
-                self._answer_requests(connection, peer, reader)
+                self._answer_requests(stream, peer, reader)
         finally:
             with self._lock:
                 self._peers[peer] -= 1
                 if not self._peers[peer]:
                     del self._peers[peer]
 
-    def _answer_requests(self, connection: ssl.SSLSocket, peer: PeerId, reader: PieceReader) -> None:
+    def _answer_requests(self, stream: TlsStream, peer: PeerId, reader: PieceReader) -> None:
         buffer = memoryview(bytearray(REQUEST.size))
         while self._allow(peer):
-            connection.settimeout(IDLE_SECONDS)
-            read_exactly(connection, buffer)
+            stream.set_timeout(IDLE_SECONDS)
+            stream.read_exactly(buffer)
             request = decode_request(buffer)
             if not self._allow(peer):
                 break
+            stream.set_timeout(SEND_SECONDS)
             if not self._slots.take(peer):
-                _send(connection, encode_reply_header(request.number, 0, Refusal.BUSY))
+                stream.send(encode_reply_header(request.number, 0, Refusal.BUSY))
                 continue
             try:
-                self._answer(connection, peer, reader, request)
+                self._answer(stream, peer, reader, request)
             finally:
                 self._slots.done(peer)
 
-    def _answer(self, connection: ssl.SSLSocket, peer: PeerId, reader: PieceReader, request: Request) -> None:
+    def _answer(self, stream: TlsStream, peer: PeerId, reader: PieceReader, request: Request) -> None:
         try:
             data = reader.read_piece(request.piece)
         except PieceRefused as error:
-            _send(connection, encode_reply_header(request.number, 0, error.refusal))
+            stream.send(encode_reply_header(request.number, 0, error.refusal))
             return
         header = encode_reply_header(request.number, len(data))
         if len(data) <= _JOINED_BYTES:
-            self._send_throttled(connection, peer, header + bytes(data))
+            self._send_throttled(stream, peer, header + bytes(data))
         else:
-            _send(connection, header)
-            self._send_throttled(connection, peer, data)
+            stream.send(header)
+            self._send_throttled(stream, peer, data)
         self._on_sent(peer, request.piece, len(data))
 
-    def _send_throttled(
-        self, connection: ssl.SSLSocket, peer: PeerId, data: bytes | bytearray | memoryview
-    ) -> None:
+    def _send_throttled(self, stream: TlsStream, peer: PeerId, data: bytes | bytearray | memoryview) -> None:
         rest = memoryview(data)
         while rest:
             part = rest[: self._throttle.slice_bytes]
             self._throttle.acquire(peer, len(part))
-            _send(connection, part)
+            stream.send(part)
             rest = rest[len(part) :]
-
-
-def _send(connection: ssl.SSLSocket, data: bytes | memoryview) -> None:
-    deadline = time.monotonic() + SEND_SECONDS
-    rest = memoryview(data)
-    while rest:
-        connection.settimeout(max(deadline - time.monotonic(), 0.001))
-        rest = rest[connection.send(rest) :]

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.core.pieces import PieceKind, Refusal
 from peerterm.errors import PeertermError, ProtocolViolation, StorageError
+from peerterm.net.tls_stream import shut_down
 from peerterm.wire.lane import MAX_REPLY_BYTES, REPLY, ReplyHeader, decode_reply_header, encode_request
 
 if TYPE_CHECKING:
-    import ssl
+    import socket
     from collections.abc import Callable
 
     from peerterm.core.ids import PeerId
-
-    Connect = Callable[[Callable[[socket.socket], None]], ssl.SSLSocket]
     from peerterm.core.pieces import Fetch, PieceSink
+    from peerterm.net.tls_stream import TlsStream
+
+    Connect = Callable[[Callable[[socket.socket], None]], TlsStream]
 
 ANSWER_SECONDS = 15.0
 """Longest wait for the next byte of an answer, or for room to send requests."""
@@ -90,8 +90,8 @@ class PeerLanes:
 
     Args:
         peer: Whom the lanes reach.
-        connect: Returns a socket after the TLS handshake and the lane preamble, to this peer and no other. Blocks,
-            within limits of its own; called in lane threads. Gives the socket to its argument as soon as it is
+        connect: Returns a stream after the TLS handshake and the lane preamble, to this peer and no other. Blocks,
+            within limits of its own; called in lane threads. Gives its socket to its argument as soon as it is
             connected, so that ``close`` can shut it down meanwhile. Raises ``PeertermError`` or ``OSError``.
         loop: Where ``on_outcome`` is called.
         on_outcome: Takes each outcome, in no certain order.
@@ -203,11 +203,9 @@ class _Lane:
 
     def _run(self) -> None:
         try:
-            with self._connect(self._adopt) as connection:
-                self._adopt(connection)
-                connection.settimeout(ANSWER_SECONDS)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._exchange(connection)
+            with self._connect(self._adopt) as stream:
+                stream.set_timeout(ANSWER_SECONDS)
+                self._exchange(stream)
         except (OSError, PeertermError) as error:
             _log.info("%s lost: %s", self.thread.name, error)
         finally:
@@ -219,11 +217,11 @@ class _Lane:
             if self._is_stopping:
                 shut_down(connection)
 
-    def _exchange(self, connection: ssl.SSLSocket) -> None:
-        read = partial(read_exactly, connection, heard=self._heard)
+    def _exchange(self, stream: TlsStream) -> None:
+        read = partial(stream.read_exactly, heard=self._heard)
         header = memoryview(bytearray(REPLY.size))
         buffer = memoryview(bytearray(MAX_REPLY_BYTES))
-        while self._send_requests(connection):
+        while self._send_requests(stream):
             read(header)
             number, job = self._sent[0]
             result = _receive(read, decode_reply_header(header), number, job, buffer)
@@ -232,7 +230,7 @@ class _Lane:
                 self.queued_bytes -= job.fetch.max_bytes
             self._post(Outcome(job.fetch, result))
 
-    def _send_requests(self, connection: ssl.SSLSocket) -> bool:
+    def _send_requests(self, stream: TlsStream) -> bool:
         """Send all requests that wait; return whether an answer is to be read, after waiting for a job if idle."""
         with self._changed:
             while not (self._waiting or self._sent or self._is_stopping):
@@ -248,7 +246,7 @@ class _Lane:
                 self._sent.append((self._next_number, job))
                 self._next_number = (self._next_number + 1) % _NUMBERS
         if requests:
-            connection.sendall(requests)
+            stream.send(requests)
         return True
 
     def _end(self) -> None:
@@ -281,25 +279,3 @@ def _receive(
         return Accepted(None, job.sink.write_chunk(fetch.piece.index, data))
     except StorageError as error:
         return SinkFailed(error)
-
-
-def read_exactly(connection: ssl.SSLSocket, into: memoryview, heard: Callable[[], None] = lambda: None) -> None:
-    """Fill the buffer from a blocking socket, calling ``heard`` each time bytes come.
-
-    Raises:
-        OSError: The connection broke or ended, or the socket's timeout passed without a byte.
-    """
-    filled = 0
-    while filled < len(into):
-        count = connection.recv_into(into[filled:])
-        if not count:
-            raise ConnectionResetError("the lane ended")
-        heard()
-        filled += count
-
-
-def shut_down(connection: socket.socket) -> None:
-    """Wake a thread that is blocked in the socket's read or write; its call fails or reads the end."""
-    with suppress(OSError):  # not connected any more
-        # Not SSLSocket.shutdown: that drops the TLS state, and the other thread would go on reading in clear.
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)

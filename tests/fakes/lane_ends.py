@@ -21,6 +21,7 @@ from peerterm.net.lane_server import LaneServer
 from peerterm.net.lanes import Outcome, PeerLanes, Result
 from peerterm.net.throttle import Throttle
 from peerterm.net.tls import TlsContexts
+from peerterm.net.tls_stream import TlsStream
 from peerterm.net.upload_slots import UploadSlots
 from tests.fakes.contents import MadeContent
 
@@ -138,14 +139,21 @@ async def answering(
         await server.close()
 
 
-def dial(contexts: Contexts, address: tuple[str, int]) -> ssl.SSLSocket:
-    return contexts[1].client.wrap_socket(socket.create_connection(address, timeout=10))
+def dial(contexts: Contexts, address: tuple[str, int]) -> TlsStream:
+    """Connect by hand."""
+    stream = TlsStream(socket.create_connection(address, timeout=10), contexts[1].client)
+    try:
+        stream.handshake()
+    except OSError:
+        stream.close()
+        raise
+    return stream
 
 
 class Asking:
     """Lanes to a server, and the outcomes as they come."""
 
-    def __init__(self, connect: Callable[[], ssl.SSLSocket], lanes: int = 2) -> None:
+    def __init__(self, connect: Callable[[], TlsStream], lanes: int = 2) -> None:
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self.lanes = PeerLanes(
             PeerId("a" * 64),
@@ -164,7 +172,7 @@ class Asking:
 
 
 @asynccontextmanager
-async def asking(connect: Callable[[], ssl.SSLSocket], lanes: int = 2) -> AsyncIterator[Asking]:
+async def asking(connect: Callable[[], TlsStream], lanes: int = 2) -> AsyncIterator[Asking]:
     """Run lanes to a server."""
     client = Asking(connect, lanes)
     try:
@@ -194,14 +202,14 @@ CHUNKS = [fetch_of(CHUNK, index) for index in range(4)]
 class Scripted:
     """A server of one lane that does as the script says; entering gives the way to connect to it."""
 
-    def __init__(self, contexts: Contexts, script: Callable[[ssl.SSLSocket], None]) -> None:
+    def __init__(self, contexts: Contexts, script: Callable[[TlsStream], None]) -> None:
         self._contexts = contexts
         self._script = script
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept)
 
-    def __enter__(self) -> Callable[[], ssl.SSLSocket]:
+    def __enter__(self) -> Callable[[], TlsStream]:
         self._thread.start()
         return lambda: dial(self._contexts, self._listener.getsockname())
 
@@ -220,10 +228,7 @@ class Scripted:
                 thread.start()
 
     def _play(self, sock: socket.socket) -> None:
-        with (
-            suppress(OSError),
-            sock,
-            self._contexts[0].server.wrap_socket(sock, server_side=True) as connection,
-        ):
-            connection.settimeout(10)
-            self._script(connection)
+        with suppress(OSError), TlsStream(sock, self._contexts[0].server, server_side=True) as stream:
+            stream.set_timeout(10)
+            stream.handshake()
+            self._script(stream)

@@ -28,7 +28,7 @@ async def dial(kind: str, host: str, port: int, contexts: TlsContexts, expected:
         connected.writer.transport.abort()
         return connected.peer_id
     lane = await asyncio.to_thread(connect_lane, host, port, contexts, expected, 0.5)
-    found = contexts.peer_of(lane)
+    found = contexts.peer_of(lane.tls)
     lane.close()
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 
 import pytest
@@ -12,8 +11,9 @@ from peerterm.core.ids import PeerId
 from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.pieces import Refusal
 from peerterm.net import lane_server
-from peerterm.net.lanes import Accepted, Refused, read_exactly
+from peerterm.net.lanes import Accepted, Refused
 from peerterm.net.throttle import Throttle
+from peerterm.net.tls_stream import TlsStream
 from peerterm.net.upload_slots import UploadSlots
 from peerterm.wire.lane import REPLY, REQUEST, encode_reply_header, encode_request
 from tests.fakes.lane_ends import (
@@ -37,15 +37,22 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     return contexts_in(tmp_path_factory.mktemp("keys"))
 
 
-def ask_by_hand(connection: ssl.SSLSocket) -> bytes:
-    connection.sendall(encode_request(5, MADE.piece(HEAD)))
+def ask_by_hand(connection: TlsStream) -> bytes:
+    connection.send(encode_request(5, MADE.piece(HEAD)))
     expected = encode_reply_header(5, len(MADE.head.encode())) + MADE.head.encode()
     answer = bytearray(len(expected))
-    read_exactly(connection, memoryview(answer))
+    connection.read_exactly(memoryview(answer))
 
     assert answer.startswith(encode_reply_header(5, len(MADE.head.encode())))
 
     return bytes(answer[REPLY.size :])
+
+
+def is_over(stream: TlsStream) -> bool:
+    """Whether the server has ended a lane."""
+    with pytest.raises(ConnectionResetError):
+        stream.read_exactly(memoryview(bytearray(1)))
+    return True
 
 
 @pytest.fixture
@@ -75,7 +82,7 @@ async def test_lanes_over_the_limit_are_closed_at_once(contexts: Contexts) -> No
 
                 assert second.recv(1) == b""
 
-            first.sendall(b"no TLS at all, and long enough to be seen as such")
+            first.send(b"no TLS at all, and long enough to be seen as such")
             await server.ended()
 
 
@@ -88,7 +95,7 @@ async def test_one_peer_has_few_lanes(contexts: Contexts) -> None:
             with dial(contexts, server.address) as second:
                 await server.ended()
 
-                assert second.recv(1) == b""
+                assert is_over(second)
 
             assert ask_by_hand(first) == MADE.head.encode()
 
@@ -104,7 +111,7 @@ async def test_silent_guest_is_shown_out(contexts: Contexts) -> None:
         with dial(contexts, server.address) as idle:
             await server.ended()
 
-            assert idle.recv(1) == b""
+            assert is_over(idle)
 
 
 @pytest.mark.usefixtures("quick")
@@ -112,7 +119,7 @@ async def test_peer_that_does_not_read_loses_its_lane(contexts: Contexts) -> Non
     """An answer that does not leave in time ends the lane, whatever else was asked."""
     async with answering(contexts) as server:
         with dial(contexts, server.address) as greedy:
-            greedy.sendall(b"".join(encode_request(number, MADE.piece(CHUNK)) for number in range(64)))
+            greedy.send(b"".join(encode_request(number, MADE.piece(CHUNK)) for number in range(64)))
             await server.ended()
 
     assert len(server.sent) < 64
@@ -122,10 +129,10 @@ async def test_impossible_request_ends_the_lane(contexts: Contexts) -> None:
     """A request that cannot be meant is not answered."""
     async with answering(contexts) as server:
         with dial(contexts, server.address) as connection:
-            connection.sendall(REQUEST.pack(1, 9, 0, MADE.root))
+            connection.send(REQUEST.pack(1, 9, 0, MADE.root))
             await server.ended()
 
-            assert connection.recv(1) == b""
+            assert is_over(connection)
 
 
 async def test_closed_server_ends_its_lanes_and_takes_no_more(contexts: Contexts) -> None:
@@ -136,7 +143,7 @@ async def test_closed_server_ends_its_lanes_and_takes_no_more(contexts: Contexts
             await server.server.close()
             await server.ended()
 
-            assert connection.recv(1) == b""
+            assert is_over(connection)
         with socket.create_connection(server.address, timeout=10) as late:
             await server.ended()
 
@@ -167,8 +174,8 @@ async def test_slot_is_given_back_with_the_lane(contexts: Contexts) -> None:
     slots = UploadSlots(1)
     async with answering(contexts, slots=slots) as server:
         with dial(contexts, server.address) as greedy:
-            greedy.sendall(b"".join(encode_request(number, MADE.piece(CHUNK)) for number in range(64)))
-            read_exactly(greedy, memoryview(bytearray(REPLY.size)))
+            greedy.send(b"".join(encode_request(number, MADE.piece(CHUNK)) for number in range(64)))
+            greedy.read_exactly(memoryview(bytearray(REPLY.size)))
         await server.ended()
 
     assert slots._slots._answers == {}
@@ -196,8 +203,8 @@ async def test_closing_server_does_not_wait_for_the_limit(contexts: Contexts) ->
     throttle = Throttle(1000)
     async with answering(contexts, throttle=throttle) as server:
         with dial(contexts, server.address) as connection:
-            connection.sendall(encode_request(1, MADE.piece(CHUNK)))
-            read_exactly(connection, memoryview(bytearray(REPLY.size)))
+            connection.send(encode_request(1, MADE.piece(CHUNK)))
+            connection.read_exactly(memoryview(bytearray(REPLY.size)))
             start = time.monotonic()
             await server.server.close()
             await server.ended()

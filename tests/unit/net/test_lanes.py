@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import time
 
@@ -13,7 +12,8 @@ from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.pieces import Fetch, Refusal
 from peerterm.errors import DiskFull, PeerUnavailable
 from peerterm.net import lanes
-from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed, read_exactly
+from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
+from peerterm.net.tls_stream import TlsStream
 from peerterm.wire.lane import REPLY, REQUEST, decode_request
 from tests.fakes.lane_ends import (
     CHUNK,
@@ -109,7 +109,7 @@ async def test_no_more_lanes_than_allowed_are_opened(contexts: Contexts) -> None
     dialled = []
     async with answering(contexts) as server:
 
-        def connect() -> ssl.SSLSocket:
+        def connect() -> TlsStream:
             dialled.append(1)
             return dial(contexts, server.address)
 
@@ -127,7 +127,7 @@ async def test_no_more_lanes_than_allowed_are_opened(contexts: Contexts) -> None
 async def test_failed_connection_loses_what_was_queued(error: Exception) -> None:
     """If the peer cannot be reached every fetch is lost, and the next one tries again."""
 
-    def connect() -> ssl.SSLSocket:
+    def connect() -> TlsStream:
         raise error
 
     async with asking(connect) as client:
@@ -137,7 +137,7 @@ async def test_failed_connection_loses_what_was_queued(error: Exception) -> None
 
 async def test_closing_loses_what_is_outstanding(contexts: Contexts) -> None:
     """``close`` ends lanes that wait for an answer at once; every fetch has its outcome."""
-    with Scripted(contexts, lambda connection: read_exactly(connection, memoryview(bytearray(1000)))) as connect:
+    with Scripted(contexts, lambda stream: stream.read_exactly(memoryview(bytearray(1000)))) as connect:
         client = Asking(connect)
         for fetch in CHUNKS[:2]:
             client.lanes.submit(fetch)
@@ -150,7 +150,7 @@ async def test_closing_loses_what_is_outstanding(contexts: Contexts) -> None:
 async def test_silent_server_loses_the_lane(contexts: Contexts, monkeypatch: pytest.MonkeyPatch) -> None:
     """No byte within the limit ends the lane."""
     monkeypatch.setattr(lanes, "ANSWER_SECONDS", 0.05)
-    with Scripted(contexts, lambda connection: read_exactly(connection, memoryview(bytearray(1000)))) as connect:
+    with Scripted(contexts, lambda stream: stream.read_exactly(memoryview(bytearray(1000)))) as connect:
         async with asking(connect) as client:
             [result] = (await client.ask(CHUNKS[0])).values()
 
@@ -188,13 +188,13 @@ async def test_idle_lane_closes_and_the_next_fetch_opens_another(
 async def test_violations_lose_the_lane(contexts: Contexts, fetch: Fetch, answer: bytes) -> None:
     """An answer that does not fit its request ends the lane, and nothing of it is used."""
 
-    def script(connection: ssl.SSLSocket) -> None:
+    def script(stream: TlsStream) -> None:
         request = memoryview(bytearray(REQUEST.size))
-        read_exactly(connection, request)
+        stream.read_exactly(request)
 
         assert decode_request(request).piece == fetch.piece
 
-        connection.sendall(answer)
+        stream.send(answer)
 
     with Scripted(contexts, script) as connect:
         async with asking(connect) as client:
@@ -208,9 +208,9 @@ async def test_bytes_of_unfinished_pieces_are_noticed(contexts: Contexts) -> Non
     goes_on = threading.Event()
     received = memoryview(bytearray(REQUEST.size))
 
-    def script(connection: ssl.SSLSocket) -> None:
-        read_exactly(connection, received)
-        connection.sendall(REPLY.pack(0, 0, CHUNK_BYTES) + bytes(1000))
+    def script(stream: TlsStream) -> None:
+        stream.read_exactly(received)
+        stream.send(REPLY.pack(0, 0, CHUNK_BYTES) + bytes(1000))
         goes_on.wait(10)
 
     with Scripted(contexts, script) as connect:

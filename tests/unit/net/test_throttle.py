@@ -71,7 +71,7 @@ def test_limit_holds_for_all_together() -> None:
 @pytest.mark.parametrize(("lanes_of_ann", "size_of_bob"), [(1, None), (4, None), (4, 1000)])
 def test_peers_get_equal_shares(lanes_of_ann: int, size_of_bob: int | None) -> None:
     """Neither more lanes nor larger pieces give a peer more than another."""
-    lanes = Lanes(Throttle(4 * MIB))
+    lanes = Lanes(Throttle(MIB))
     lanes.start(ANN, lanes_of_ann)
     lanes.start(BOB, size=size_of_bob)
     lanes.measured(1.0)
