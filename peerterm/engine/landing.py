@@ -41,7 +41,8 @@ class Landing:
 
     def open(self, wanted: WantedFile) -> PartFile:
         """Prepare the part file a content is fetched into; touches no disk yet."""
-        part = self._destination.file(wanted.places[0].path, wanted.size)
+        place = wanted.places[0]
+        part = self._destination.file(place.path, wanted.size, place.mtime_ns, executable=place.executable)
         self._open[wanted.root] = wanted, part
         return part
 
@@ -68,13 +69,21 @@ class Landing:
             batch = [self._open.pop(await self._complete.get())]
             while len(batch) < BATCH_FILES and not self._complete.empty():
                 batch.append(self._open.pop(self._complete.get_nowait()))
+            left = [(wanted, part) for wanted, part in batch if not self._tell(wanted, part)]
             try:
-                marks = await to_its_end(asyncio.to_thread(self._land, batch))
+                marks = await to_its_end(asyncio.to_thread(self._land, left)) if left else []
             except PeertermError as error:
                 self._on_failed(error)
                 return
-            for (wanted, _), file_marks in zip(batch, marks, strict=True):
+            for (wanted, _), file_marks in zip(left, marks, strict=True):
                 self._on_landed(wanted, file_marks)
+
+    def _tell(self, wanted: WantedFile, part: PartFile) -> bool:
+        """Tell of a file if writing it has finished it, as most small ones, for which no thread is needed."""
+        if part.mark is None or len(wanted.places) > 1:
+            return False
+        self._on_landed(wanted, [part.mark])
+        return True
 
     def _land(self, batch: list[tuple[WantedFile, PartFile]]) -> list[list[FileMark]]:
         """Give a batch of files their names; return how each looks at each of its places, in their order."""
@@ -82,7 +91,7 @@ class Landing:
         for wanted, part in batch:
             copies: list[FileMark] = []
             for place in wanted.places[1:]:
-                copy = self._destination.file(place.path, wanted.size)
+                copy = self._destination.file(place.path, wanted.size, place.mtime_ns, executable=place.executable)
                 for index in range(chunk_count(wanted.size)):
                     copy.write_chunk(index, memoryview(part.read_chunk(index)))
                 copies.append(copy.finish(place.mtime_ns, place.executable))

@@ -12,11 +12,12 @@ import errno
 import os
 import shutil
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
+from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.names import (
     PART_SUFFIX,
     check_name,
@@ -37,6 +38,7 @@ from peerterm.store.folders import (
     sync_folder,
     sync_tree,
 )
+from peerterm.store.onechunk import OneChunkFile
 from peerterm.store.openfiles import OpenFiles
 from peerterm.store.partfile import FileMark, PartFile
 from peerterm.store.reading import FOLDER_FLAGS, storage_errors
@@ -87,6 +89,7 @@ class Destination:
         self._top = -1  # the part itself; held open, so that its inode number stays its own
         self._files = OpenFiles(MAX_OPEN_FILES)
         self._folders = OpenFiles(MAX_OPEN_FOLDERS)
+        self._begun: set[tuple[str, ...]] = set()  # of one chunk, and created by this run
         self._one_case: dict[tuple[str, ...], tuple[str, ...]] | None = None
 
     @classmethod
@@ -117,12 +120,17 @@ class Destination:
             raise
         return destination
 
-    def file(self, path: tuple[str, ...], size: int) -> PartFile:
+    def file(
+        self, path: tuple[str, ...], size: int, mtime_ns: int | None = None, *, executable: bool = False
+    ) -> PartFile:
         """Return the part file for one file. Nothing is created before something is written.
 
         Args:
             path: Components below the folder that is fetched; ``()`` if a single file is.
             size: Bytes it will have.
+            mtime_ns: The time it is to have, if that is known by now: inside a folder, writing a file of one chunk
+                then finishes it too.
+            executable: Whether it is to be one; only with its time.
 
         Raises:
             InvalidName: A component is unsafe.
@@ -138,6 +146,9 @@ class Destination:
                     f"{self._shown(path)}: this disk cannot tell its name from that of {self._shown(other)}",
                     "fetch into a folder on a disk that tells upper from lower case",
                 )
+        if path and mtime_ns is not None and size <= CHUNK_BYTES:
+            using = partial(self._using_whole, path)
+            return OneChunkFile(self._shown(path), size, using, mtime_ns, executable=executable)
         publish = partial(self._publish_inner, path) if path else _nothing
         return PartFile(self._shown(path), size, partial(self._using, path), publish)
 
@@ -230,6 +241,7 @@ class Destination:
         """
         if self.is_published or self.is_doubtful:
             return
+        self._folders.stop()
         self._files.stop()  # a lane that still writes would make anew what is being removed
         with storage_errors(self._directory / self.part), suppress(FileNotFoundError):
             self._require_own()
@@ -323,11 +335,26 @@ class Destination:
     def _no_name(self) -> StorageError:
         return StorageError(f"{self._directory / self._name}: too many of this name", "choose another folder")
 
-    def _shown(self, path: tuple[str, ...]) -> Path:
-        return self._directory.joinpath(self.part, *path)
+    def _shown(self, path: tuple[str, ...]) -> str:
+        return "/".join((str(self._directory), self.part, *path))  # joinpath takes longer than writing the file
 
     def _using(self, path: tuple[str, ...], *, create: bool) -> AbstractContextManager[int]:
         return self._files.using(path, partial(self._open_part, path, create))
+
+    @contextmanager
+    def _using_whole(self, path: tuple[str, ...], *, create: bool) -> Iterator[int]:
+        """Lend a file of one chunk, under its final name; it is used once, so no pool keeps it."""
+        # The part folder is private: what is in it was put there by this run or by those it goes on from. Anything
+        # else, and what was published since, is not ours to write.
+        is_ours = path in self._begun or (self.resumed and not self.is_published)
+        flags = PART_FLAGS | (os.O_CREAT | (0 if is_ours else os.O_EXCL) if create else 0)
+        with self._inside(path[:-1], create=create) as folder:
+            descriptor = os.open(path[-1], flags, 0o666, dir_fd=folder)
+            try:
+                self._begun.add(path)
+                yield descriptor
+            finally:
+                os.close(descriptor)
 
     def _open_part(self, path: tuple[str, ...], create: bool) -> int:
         """Open a file under its part name or, where it is finished, under its own."""

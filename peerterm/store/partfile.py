@@ -19,12 +19,20 @@ from typing import TYPE_CHECKING, Protocol, Self
 from xxhash import xxh3_64_digest
 
 from peerterm.core.bitfield import Bitfield
-from peerterm.core.manifest import CHUNK_BYTES, Buffer, chunk_count, chunk_digest, chunk_span, head_of
+from peerterm.core.manifest import (
+    CHUNK_BYTES,
+    MAX_FILE_BYTES,
+    Buffer,
+    chunk_count,
+    chunk_digest,
+    chunk_span,
+    head_of,
+)
 from peerterm.errors import StorageError
 from peerterm.store.reading import READ_FLAGS, storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -71,11 +79,12 @@ class PartFile:
 
     Attributes:
         size: Bytes the file will have.
+        mark: How it looks since it is finished; ``None`` until then.
     """
 
     def __init__(
         self,
-        location: Path,
+        location: str,
         size: int,
         using: Using,
         publish: Callable[[], None],
@@ -89,6 +98,7 @@ class PartFile:
             publish: Gives the file its final name, if that is due before the whole transfer is done.
         """
         self.size = size
+        self.mark: FileMark | None = None
         self._location = location
         self._using = using
         self._publish = publish
@@ -171,6 +181,44 @@ class PartFile:
                     kept.set(index)
         return kept
 
+    def written(self, chunks: Iterable[int]) -> list[int]:
+        """Return which of these chunks, in order, may have been written: those without a hole. Reads nothing.
+
+        Raises:
+            StorageError: The disk refuses, or somebody replaced the part.
+        """
+        found, data_at = list[int](), -1
+        with (
+            storage_errors(self._location),
+            suppress(FileNotFoundError),
+            self._using(create=False) as descriptor,
+        ):
+            for index in chunks:
+                offset, length = chunk_span(self.size, index)
+                if data_at < offset:
+                    data_at = _seek(descriptor, offset, os.SEEK_DATA)
+                if data_at <= offset and _seek(descriptor, offset, os.SEEK_HOLE) >= offset + length:
+                    found.append(index)
+        return found
+
+    def verify(self, chunks: Iterable[int], accepts: Callable[[int, memoryview], bool]) -> dict[int, bytes]:
+        """Return those of these chunks that are there, each with its sum for the journal.
+
+        Args:
+            chunks: Chunks that nobody writes meanwhile.
+            accepts: Whether these bytes are that chunk.
+
+        Raises:
+            StorageError: The disk cannot be read, or somebody replaced the part.
+        """
+        found, buffer = dict[int, bytes](), memoryview(bytearray(CHUNK_BYTES))
+        with storage_errors(self._location), suppress(FileNotFoundError):
+            for index in chunks:
+                data = self._read(index, buffer)
+                if accepts(index, data):
+                    found[index] = chunk_sum(data)
+        return found
+
     def stamp(self) -> str:
         """Return what tells later whether the file was touched since; empty if there is none.
 
@@ -197,11 +245,9 @@ class PartFile:
             self._changed.wait_for(lambda: not self._writing)
         with storage_errors(self._location):
             with self._using(create=True) as descriptor:
-                os.ftruncate(descriptor, self.size)
-                set_mode(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode), executable=executable)
-                os.utime(descriptor, ns=(mtime_ns, mtime_ns))
-                mark = FileMark.of(os.fstat(descriptor))
+                mark = finish_open(descriptor, self.size, mtime_ns, executable=executable)
             self._publish()
+        self.mark = mark
         return mark
 
     def sha256(self) -> bytes:
@@ -242,6 +288,16 @@ class PartFile:
         return buffer[:done]
 
 
+def _seek(descriptor: int, offset: int, whence: int) -> int:
+    """Return where data or a hole comes next, per lseek(2); beyond any file if there is no more data."""
+    try:
+        return os.lseek(descriptor, offset, whence)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return MAX_FILE_BYTES + 1
+
+
 def _clone(source: Path, descriptor: int, offset: int, length: int) -> bool:
     try:
         opened = os.open(source, READ_FLAGS)
@@ -254,6 +310,19 @@ def _clone(source: Path, descriptor: int, offset: int, length: int) -> bool:
     finally:
         os.close(opened)
     return True
+
+
+def finish_open(descriptor: int, size: int, mtime_ns: int, *, executable: bool) -> FileMark:
+    """Give an open file its exact size, its time and its mode, and return how it looks then."""
+    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+    status = os.fstat(descriptor)
+    if status.st_size != size:
+        os.ftruncate(descriptor, size)
+        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        status = os.fstat(descriptor)
+    if executable or status.st_mode & 0o111:
+        set_mode(descriptor, stat.S_IMODE(status.st_mode), executable=executable)
+    return FileMark.of(status)
 
 
 def set_mode(descriptor: int, mode: int, *, executable: bool) -> None:

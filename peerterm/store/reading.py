@@ -37,7 +37,7 @@ _HINTS = {
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path | str) -> Iterator[None]:
     """Map every operating-system error of the body to what it means for the thing at ``path``.
 
     Raises:

@@ -54,7 +54,7 @@ async def fetch_album(journal: Journal, destination: Destination) -> None:
     """Write and land many small files."""
     random = Random()
     for number in range(FILES):
-        file = destination.file(small_path(number), SMALL)
+        file = destination.file(small_path(number), SMALL, number)
         data = memoryview(chunk_bytes(SMALL, number, 0))
         journal.note(TRANSFER, small_root(number), SMALL, 0, file.write_chunk(0, data))
         if random.random() < 0.02:

@@ -134,7 +134,7 @@ async def test_file_with_another_flat_sum_fails(tmp_path: Path) -> None:
 
 async def test_disk_that_refuses_ends_the_landing(setup: Setup, tmp_path: Path) -> None:
     """The failure is reported once; nothing lands after it."""
-    setup.fetch(b"data", Place(("a",), False, 0))
+    setup.fetch(noise(CHUNK_BYTES + 1), Place(("a",), False, 0))
     write(tmp_path / part_name("top") / "a", b"somebody else's")
     await setup.run()
 

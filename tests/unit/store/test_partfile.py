@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +14,11 @@ from peerterm.core.bitfield import Bitfield
 from peerterm.core.manifest import CHUNK_BYTES, chunk_digest, head_of
 from peerterm.errors import StorageError
 from peerterm.store.destination import Destination
-from peerterm.store.partfile import SUM_BYTES, FileMark
+from peerterm.store.partfile import SUM_BYTES, FileMark, PartFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from peerterm.store.partfile import PartFile
 
 CONTENT = os.urandom(4 * CHUNK_BYTES) + b"the rest"
 CHUNKS = 5
@@ -209,3 +208,70 @@ def test_root_is_that_of_the_bytes(destination: Destination, part: Path, size: i
     if size:
         os.truncate(part, size - 1)
         assert file.root() != head_of(size, digests).root
+
+
+def test_only_chunks_without_a_hole_may_have_been_written(file: PartFile, part: Path) -> None:
+    """Neither what was never written nor a chunk of which a part is missing; nothing is read to know."""
+    assert file.written(range(CHUNKS)) == []
+
+    fill(file, 0, 2)
+    with part.open("r+b") as opened:
+        opened.seek(2 * CHUNK_BYTES + 8192)
+        opened.write(b"a part of a chunk")
+
+    assert file.written(range(CHUNKS)) == [1, 3, 4]
+    assert file.written([0, 3]) == [3]
+
+    os.truncate(part, 3 * CHUNK_BYTES + 8192)
+
+    assert file.written(range(CHUNKS)) == [1]
+
+
+def test_part_that_was_never_begun_has_nothing(tmp_path: Path) -> None:
+    """A file of a folder of which no chunk came is not made by looking."""
+    destination = Destination.open(tmp_path, "album", "folder")
+    song = destination.file(("sub", "song"), len(CONTENT))
+
+    assert song.written(range(CHUNKS)) == []
+    assert song.verify(range(CHUNKS), lambda *_: True) == {}
+    assert list((tmp_path / destination.part).iterdir()) == []
+
+    destination.close()
+
+
+def test_huge_part_with_little_in_it_costs_little(destination: Destination, part: Path) -> None:
+    """Of a sparse file of a tebibyte only what was written is looked at."""
+    huge = destination.file((), 1 << 40)
+    huge.write_chunk(1_000_000, chunk(1))
+    pages = range(1_000_000 - 300_000, 1_000_001)
+
+    assert huge.written(pages) == [1_000_000]
+    assert part.stat().st_blocks * 512 < 2 * CHUNK_BYTES
+
+
+def test_chunks_nobody_noted_are_verified(file: PartFile, part: Path) -> None:
+    """What is accepted comes with its sum, as if it had just been written."""
+    _, sums = fill(file, 2)
+    with part.open("r+b") as opened:
+        opened.seek(CHUNK_BYTES)
+        opened.write(b"damage")
+
+    found = file.verify([0, 1, 2, 4], lambda index, data: data == chunk(index))
+
+    assert found == {index: sums[index * SUM_BYTES : (index + 1) * SUM_BYTES] for index in (0, 4)}
+
+
+def test_disk_that_cannot_tell_holes_refuses(tmp_path: Path) -> None:
+    """Whatever it says is the disk's fault, told as such."""
+    reader, writer = os.pipe()
+
+    @contextmanager
+    def using(*, create: bool) -> Iterator[int]:
+        del create
+        yield reader
+
+    with pytest.raises(StorageError, match="seek"):
+        PartFile(str(tmp_path / "film"), len(CONTENT), using, lambda: None).written(range(CHUNKS))
+
+    os.close(reader)
+    os.close(writer)
