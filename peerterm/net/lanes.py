@@ -36,6 +36,9 @@ ANSWER_SECONDS = 15.0
 IDLE_SECONDS = 60.0
 """An unused lane closes after this time; before the server's own limit."""
 
+MAX_UNPOSTED = 32
+"""Most outcomes a lane keeps to itself while more answers are here already."""
+
 _NUMBERS = 2**32
 
 _log = logging.getLogger(__name__)
@@ -136,8 +139,12 @@ class PeerLanes:
             return None
         return lane
 
-    def _post(self, outcome: Outcome) -> None:
-        self._loop.call_soon_threadsafe(self._on_outcome, outcome)
+    def _post(self, outcomes: list[Outcome]) -> None:
+        self._loop.call_soon_threadsafe(self._deliver, outcomes)
+
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            self._on_outcome(outcome)
 
     def _heard(self) -> None:
         self.last_byte_at = time.monotonic()
@@ -165,7 +172,7 @@ class _Lane:
         self,
         name: str,
         connect: Connect,
-        post: Callable[[Outcome], None],
+        post: Callable[[list[Outcome]], None],
         heard: Callable[[], None],
         first: _Job,
     ) -> None:
@@ -175,6 +182,7 @@ class _Lane:
         self._changed = threading.Condition()
         self._waiting = deque([first])
         self._sent: deque[tuple[int, _Job]] = deque()
+        self._outcomes: list[Outcome] = []
         self._next_number = 0
         self._socket: socket.socket | None = None
         self._is_stopping = False
@@ -218,7 +226,7 @@ class _Lane:
                 shut_down(connection)
 
     def _exchange(self, stream: TlsStream) -> None:
-        read = partial(stream.read_exactly, heard=self._heard)
+        read = partial(stream.read_exactly, heard=self._heard, waits=self._post_all)
         header = memoryview(bytearray(REPLY.size))
         buffer = memoryview(bytearray(MAX_REPLY_BYTES))
         while self._send_requests(stream):
@@ -228,7 +236,15 @@ class _Lane:
             self._sent.popleft()
             with self._changed:
                 self.queued_bytes -= job.fetch.max_bytes
-            self._post(Outcome(job.fetch, result))
+            self._outcomes.append(Outcome(job.fetch, result))
+            if len(self._outcomes) >= MAX_UNPOSTED or not self._sent:
+                self._post_all()
+
+    def _post_all(self) -> None:
+        """Let the event loop have what is known; to wake it for each small file alone is dear."""
+        if self._outcomes:
+            self._post(self._outcomes)
+            self._outcomes = []
 
     def _send_requests(self, stream: TlsStream) -> bool:
         """Send all requests that wait; return whether an answer is to be read, after waiting for a job if idle."""
@@ -254,8 +270,8 @@ class _Lane:
             self.is_ended = True
             self._socket = None
             left = [job for _, job in self._sent] + list(self._waiting)
-        for job in left:
-            self._post(Outcome(job.fetch, Refused(Refusal.LOST)))
+        self._outcomes += [Outcome(job.fetch, Refused(Refusal.LOST)) for job in left]
+        self._post_all()
 
 
 def _receive(

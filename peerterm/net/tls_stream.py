@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 GULP_BYTES = 512 * 1024
 """Most bytes taken from the socket at once; with what is not decrypted yet, all that a stream ever holds back."""
 
+MAX_UNSENT_BYTES = 64 * 1024
+"""Most bytes that are written and not sent."""
+
+
+def _nothing() -> None:
+    pass
+
 
 class TlsStream:
     """One TLS connection. It owns the socket, which is in blocking mode, and closes it.
@@ -60,14 +67,21 @@ class TlsStream:
         """Bound each wait for bytes, and each ``send``, from now on."""
         self._socket.settimeout(seconds)
 
-    def read_exactly(self, into: memoryview, heard: Callable[[], None] = lambda: None) -> None:
-        """Fill a buffer, calling ``heard`` each time bytes come."""
+    def read_exactly(
+        self, into: memoryview, heard: Callable[[], None] = _nothing, waits: Callable[[], None] = _nothing
+    ) -> None:
+        """Fill a buffer, calling ``waits`` before each wait for bytes and ``heard`` each time bytes come.
+
+        What was written is sent before the first wait.
+        """
         filled = 0
         while filled < len(into):
             try:
                 # With a buffer it returns the number of bytes, which its stub does not know.
                 count = cast("int", self.tls.read(len(into) - filled, into[filled:]))
             except ssl.SSLWantReadError:
+                self._flush()
+                waits()
                 self._take()
                 heard()
             else:
@@ -76,9 +90,15 @@ class TlsStream:
                 filled += count
 
     def send(self, data: bytes | memoryview) -> None:
-        """Send all of it within the socket's timeout."""
+        """Send all of it, and what was written before, within the socket's timeout."""
         self.tls.write(data)  # a memory BIO takes everything
         self._flush()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Let data wait for more; it is sent before the next wait for bytes, or with ``MAX_UNSENT_BYTES``."""
+        self.tls.write(data)
+        if self._outgoing.pending >= MAX_UNSENT_BYTES:
+            self._flush()
 
     def close(self) -> None:
         """Close the socket; may be called again."""
