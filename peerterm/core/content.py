@@ -53,12 +53,26 @@ class HeadKnown:
 
 @dataclass(frozen=True, slots=True)
 class ChunkHeld:
-    """A chunk is verified and written."""
+    """A chunk is verified and written; ``peer`` is ``None`` if it was found on this machine."""
 
     root: Root
     index: int
-    peer: PeerId
+    peer: PeerId | None
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookFor:
+    """Chunks that may be on this machine can be told now; ``Download.looked`` is to follow for each of them.
+
+    Attributes:
+        chunks: Their numbers.
+        accepts: Whether bytes are the chunk of a number. Pure; called in any thread.
+    """
+
+    root: Root
+    chunks: tuple[int, ...]
+    accepts: Callable[[int, memoryview], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +115,9 @@ class Holding:
 class Content:
     """The state of one content.
 
-    Invariant: a chunk is idle when it is missing, its digest can be known, and nobody who answers is asked for it;
-    a page is idle likewise. Only idle pieces, and in the endgame those asked once, are handed out.
+    Invariant: a chunk is idle when it is missing, its digest can be known, no look on this machine is due for it,
+    and nobody who answers is asked for it; a page is idle likewise. Only idle pieces, and in the endgame those
+    asked once, are handed out.
 
     Attributes:
         order: Place in the order of preference.
@@ -122,6 +137,7 @@ class Content:
         held: Bitfield | None = None,
         *,
         is_recalled: bool = False,
+        is_sought: bool = False,
     ) -> None:
         assert held is None or (size is not None and held.size == chunk_count(size)), "held does not fit the size"
         self._recalled: tuple[int, Bitfield] | None = None  # counts once the head proves the size
@@ -139,13 +155,14 @@ class Content:
         self.pages: dict[int, bytes] = {}
         self._asked: dict[Piece, list[Request]] = {}
         self._levels: Levels = []
+        self._sought = _ALL if is_sought else 0  # chunks that wait for a look at what is on this machine
         self._idle_chunks = 0
         self._idle_pages = 0
         if held is None and size is not None:
             self.held = Bitfield(chunk_count(size))
         self._needs_head = self.held is None or (self.held.size > 1 and not self.held.is_complete)
         if not self._needs_head:
-            self._idle_chunks = self._missing
+            self._idle_chunks = self._missing & ~self._sought
 
     @property
     def is_complete(self) -> bool:
@@ -316,7 +333,7 @@ class Content:
         if piece.kind == PieceKind.PAGE:
             self._idle_pages = self._idle_pages & ~(1 << piece.index) | bit
         else:
-            self._idle_chunks = self._idle_chunks & ~(1 << piece.index) | bit
+            self._idle_chunks = self._idle_chunks & ~(1 << piece.index) | bit & ~self._sought
 
     # What came
 
@@ -333,16 +350,32 @@ class Content:
         if self.held is None:
             size, held = self._recalled or (None, None)
             self.held = held if held and size == head.size else Bitfield(chunk_count(head.size))
-            self._idle_chunks = self._missing if self.held.size == 1 else 0
+            self._idle_chunks = self._missing & ~self._sought if self.held.size == 1 else 0
         if self.held.size > 1:
             self._idle_pages = sum(1 << page for page in range(page_count(head.size)) if self._lacks_of(page))
         return True
 
     def learn_page(self, page: int, data: bytes) -> None:
-        """Take a page that was accepted: its missing chunks can be asked for now."""
+        """Take a page that was accepted: its missing chunks can be looked for or asked for now."""
         self.pages[page] = data
-        self._idle_chunks |= self._lacks_of(page)
+        self._idle_chunks |= self._lacks_of(page) & ~self._sought
         self._refresh(Piece(self.root, PieceKind.PAGE, page))
+
+    def look_for(self, page: int) -> LookFor | None:
+        """Return which chunks of a page are to be looked for; ``None`` if none are, or nothing tells them yet."""
+        if not self._sought or self.held is None or (self.held.size > 1 and page not in self.pages):
+            return None
+        first = page * PAGE_CHUNKS
+        chunks, indexes = (self._lacks_of(page) & self._sought) >> first, []
+        while chunks:
+            indexes.append(first + lowest(chunks))
+            chunks &= chunks - 1
+        return LookFor(self.root, tuple(indexes), self._judge_of(page)) if indexes else None
+
+    def looked(self, chunk: int) -> None:
+        """Note that a chunk was looked for: unless it is held, it can be asked for now."""
+        self._sought &= ~(1 << chunk)
+        self._refresh(Piece(self.root, PieceKind.CHUNK, chunk))
 
     def hold(self, chunk: int) -> None:
         """Take a chunk that was accepted and written."""
@@ -363,12 +396,14 @@ class Content:
         if piece.kind == PieceKind.PAGE:
             assert self.head is not None, "pages are asked for only when the head is known"
             return partial(self.head.accepts_page, piece.index)
-        assert self.size is not None, "chunks are asked for only when the size is known"
+        return partial(self._judge_of(piece.index // PAGE_CHUNKS), piece.index)
+
+    def _judge_of(self, page: int) -> Callable[[int, memoryview], bool]:
+        """Return what judges the chunks of a page."""
+        assert self.size is not None, "chunks can be told only when the size is known"
         if self.size <= CHUNK_BYTES:
             return partial(_is_only_chunk, self.root, self.size)
-        start = piece.index % PAGE_CHUNKS * HASH_BYTES
-        digest = self.pages[piece.index // PAGE_CHUNKS][start : start + HASH_BYTES]
-        return partial(_is_chunk, digest, self.length_of(piece))
+        return partial(_is_chunk, self.size, self.pages[page])
 
 
 def _is_head(root: Root, data: memoryview) -> bool:
@@ -379,9 +414,10 @@ def _is_head(root: Root, data: memoryview) -> bool:
     return True
 
 
-def _is_only_chunk(root: Root, size: int, data: memoryview) -> bool:
-    return len(data) == size and single_chunk_root(size, chunk_digest(data)) == root
+def _is_only_chunk(root: Root, size: int, index: int, data: memoryview) -> bool:
+    return index == 0 and len(data) == size and single_chunk_root(size, chunk_digest(data)) == root
 
 
-def _is_chunk(digest: bytes, length: int, data: memoryview) -> bool:
-    return len(data) == length and chunk_digest(data) == digest
+def _is_chunk(size: int, page: bytes, index: int, data: memoryview) -> bool:
+    start = index % PAGE_CHUNKS * HASH_BYTES
+    return len(data) == chunk_span(size, index)[1] and chunk_digest(data) == page[start : start + HASH_BYTES]

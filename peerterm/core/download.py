@@ -11,7 +11,15 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.core.budget import Budgets
-from peerterm.core.content import ChunkHeld, Content, ContentDone, ContentImpossible, HeadKnown, Request
+from peerterm.core.content import (
+    ChunkHeld,
+    Content,
+    ContentDone,
+    ContentImpossible,
+    HeadKnown,
+    LookFor,
+    Request,
+)
 from peerterm.core.endgame import late_pieces, piece_for
 from peerterm.core.ids import PeerId, Root
 from peerterm.core.manifest import EMPTY_ROOT
@@ -19,19 +27,19 @@ from peerterm.core.pieces import Fetch, Piece, PieceKind, Refusal
 from peerterm.core.source import Source, SourceDropped, SourceStats, SourceStruck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from random import Random
 
     from peerterm.core.bitfield import Bitfield
     from peerterm.core.budget import Budget
 
-__all__ = ["ChunkHeld", "ContentDone", "ContentImpossible", "Download", "Event", "HeadKnown"]
+__all__ = ["ChunkHeld", "ContentDone", "ContentImpossible", "Download", "Event", "HeadKnown", "LookFor"]
 __all__ += ["SourceDropped", "SourceStats", "SourceStruck"]
 
 ENDGAME_SECONDS = 0.1
 """How often sources with nothing to do look for pieces that are late elsewhere."""
 
-Event: TypeAlias = HeadKnown | ChunkHeld | ContentDone | ContentImpossible | SourceStruck | SourceDropped
+Event: TypeAlias = HeadKnown | LookFor | ChunkHeld | ContentDone | ContentImpossible | SourceStruck | SourceDropped
 
 
 class Download:
@@ -64,7 +72,13 @@ class Download:
     # Contents
 
     def add_content(
-        self, root: Root, size: int | None = None, held: Bitfield | None = None, *, is_recalled: bool = False
+        self,
+        root: Root,
+        size: int | None = None,
+        held: Bitfield | None = None,
+        *,
+        is_recalled: bool = False,
+        is_sought: bool = False,
     ) -> list[Event]:
         """Start to fetch a content that is not being fetched.
 
@@ -74,6 +88,8 @@ class Download:
             held: Chunks on disk from an earlier run; only with a size.
             is_recalled: The size is only noted. Unless everything is held, nothing counts as held before the head
                 came; ``HeadKnown`` with another size means that ``held`` was dropped.
+            is_sought: Its chunks may be on this machine: none is asked for before it was ``looked`` for, which
+                ``LookFor`` calls for as soon as its bytes can be told.
         """
         assert root not in self._contents, "already being fetched"
         self._added += 1
@@ -81,14 +97,36 @@ class Download:
             return [ContentDone(root)]
         if root == EMPTY_ROOT or size == 0:
             return [ContentImpossible(root, f"its root and a size of {size} bytes contradict")]
-        content = self._contents[root] = Content(root, self._added, size, held, is_recalled=is_recalled)
-        return [ContentDone(root)] if content.is_complete else []
+        content = Content(root, self._added, size, held, is_recalled=is_recalled, is_sought=is_sought)
+        self._contents[root] = content
+        return [ContentDone(root)] if content.is_complete else _look_for(content)
 
     def remove_content(self, root: Root) -> None:
         """Forget a content, done or not; what is in flight for it will count as wasted."""
         self._contents.pop(root, None)
         for source in self._sources.values():
             source.roots.discard(root)
+
+    def looked(self, root: Root, chunks: Iterable[int], found: Collection[int], now: float) -> list[Event]:
+        """Take what became of a look for chunks on this machine; those not found can be asked for now.
+
+        Args:
+            root: Their content; one that was removed meanwhile is welcome.
+            chunks: Those that were looked for, of one ``LookFor`` or a part of it.
+            found: Those of them that were accepted and are written.
+            now: The time.
+        """
+        content, events = self._contents.get(root), list[Event]()
+        if content is None:
+            return []
+        for chunk in chunks:
+            piece = Piece(root, PieceKind.CHUNK, chunk)
+            if chunk in found and content.needs(piece):
+                content.hold(chunk)
+                events.append(ChunkHeld(root, chunk, None, content.length_of(piece)))
+            content.looked(chunk)
+        self._wake(content)
+        return events + self._completed(content, now) if events else []
 
     def content(self, root: Root) -> Content | None:
         """Return what is being fetched, for reading only; the empty content is done before it gets here."""
@@ -197,15 +235,16 @@ class Download:
             return self._take_head(content, data, now)
         content.learn_page(piece.index, data)
         self._wake(content)
-        return []
+        return _look_for(content, piece.index)
 
     def _take_chunk(self, content: Content, fetch: Fetch, now: float) -> list[Event]:
         content.hold(fetch.piece.index)
         self._sources[fetch.peer].verified_bytes += fetch.max_bytes
-        events: list[Event] = [ChunkHeld(content.root, fetch.piece.index, fetch.peer, fetch.max_bytes)]
-        if content.is_complete:
-            events += [*self._blame_suspects(content, now), ContentDone(content.root)]
-        return events
+        held = ChunkHeld(content.root, fetch.piece.index, fetch.peer, fetch.max_bytes)
+        return [held, *self._completed(content, now)]
+
+    def _completed(self, content: Content, now: float) -> list[Event]:
+        return [*self._blame_suspects(content, now), ContentDone(content.root)] if content.is_complete else []
 
     def _take_head(self, content: Content, data: bytes, now: float) -> list[Event]:
         if not content.learn_head(data):
@@ -213,7 +252,7 @@ class Download:
             return [ContentImpossible(content.root, f"it is not {content.size} bytes long")]
         assert content.size is not None, "a head tells the size"
         self._wake(content)
-        return [HeadKnown(content.root, content.size), *self._blame_suspects(content, now)]
+        return [HeadKnown(content.root, content.size), *_look_for(content), *self._blame_suspects(content, now)]
 
     def _blame_suspects(self, content: Content, now: float) -> list[Event]:
         """Strike whose bytes did not fit the size that was claimed and is now proven."""
@@ -393,3 +432,8 @@ class Download:
     def is_idle(self) -> bool:
         """Whether nothing is in flight."""
         return not any(source.requests for source in self._sources.values())
+
+
+def _look_for(content: Content, page: int = 0) -> list[Event]:
+    call = content.look_for(page)
+    return [call] if call else []

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from peerterm.core.budget import Budget
     from peerterm.core.ids import PeerId
     from peerterm.core.listing import ListingEntry
-    from peerterm.core.pieces import Fetch
     from peerterm.engine.order import Order, Surroundings
+    from peerterm.engine.seeking import Looked, Seeking
     from peerterm.net.lanes import Outcome
     from peerterm.net.link import Link
     from peerterm.wire.messages import HaveUpdate
@@ -80,6 +80,7 @@ class Fetching:
     Attributes:
         machine: Decides what to ask of whom.
         verified_bytes: Bytes of files that are verified and on disk.
+        local_bytes: Of these, bytes that were copied from this machine.
     """
 
     def __init__(
@@ -90,36 +91,46 @@ class Fetching:
         budget: Budget,
         plan: Plan,
         landing: Landing,
+        seeking: Seeking,
         tasks: Tasks,
         owner: Owner,
     ) -> None:
         self.machine = machine.Download(Random(), (around.budget, budget))  # noqa: S311 - spreads load
         self.active: dict[Root, FileHolding | ListingHolding | None] = {}
         self.verified_bytes = 0
+        self.local_bytes = 0
         self.is_over = False
+        self._is_pumping = False
         self._order = order
         self._around = around
         self._plan = plan
         self._landing = landing
+        self._seeking = seeking
         self._tasks = tasks
         self._owner = owner
         self._listings: dict[Root, tuple[ListingHolding, list[ListingEntry]]] = {}
         self._listing_bytes = 0
         self._folders_to_start: deque[Root] = deque()
         self._files_to_start: deque[tuple[WantedFile, Bitfield | None]] = deque()
-        self._swarm = Swarm(order.entry.root, self.active.keys(), self.machine, tasks, self.pump)
+        self._swarm = Swarm(order.entry.root, self.active.keys(), self.machine, tasks, self._heard)
         self._grown: dict[Root, list[int]] = {}
         self._meter = RateMeter(time.monotonic())
 
     def start(self) -> None:
-        """Ask every peer that is online, and keep time."""
+        """Ask every peer that is online, look at what is here, and keep time."""
         self._tasks.start(self._keep_time())
+        self._tasks.start(self._seeking.run(self._looked, self._owner.fail))
         for link in self._around.links():
             self.peer_online(link)
 
     def fetch(self, file: WantedFile, held: Bitfield | None) -> None:
         """Fetch a planned file when its turn comes; ``held`` chunks of it are on disk."""
         self._files_to_start.append((file, held))
+
+    def unfinished(self) -> dict[Root, Bitfield | None]:
+        """Return what is held of each planned content that has not landed; ``None`` if nothing is known to be."""
+        waiting = {file.root: held for file, held in self._files_to_start}
+        return waiting | {root: self.machine.held(root) for root in self.active}
 
     def stop(self) -> None:
         """Take no more outcomes: what is still in flight belongs to an attempt that is over."""
@@ -144,7 +155,9 @@ class Fetching:
     ) -> None:
         """Fetch a content: a planned file, a listing, or a single file whose size only its head will prove."""
         self.active[root] = None
-        events = self.machine.add_content(root, file.size if file else None, held, is_recalled=is_recalled)
+        size = file.size if file else None
+        is_sought = not self._plan.is_listing(root) and self._seeking.is_worth_while(size)
+        events = self.machine.add_content(root, size, held, is_recalled=is_recalled, is_sought=is_sought)
         if file:
             self._open(file)
         elif (content := self.machine.content(root)) and self._plan.is_listing(root):
@@ -168,6 +181,7 @@ class Fetching:
         if holding := self.active.pop(root):
             self._around.uploads.release(root, holding)
         self._grown.pop(root, None)
+        self._seeking.forget(root)
         self.machine.remove_content(root)
 
     def start_more(self) -> None:
@@ -203,10 +217,20 @@ class Fetching:
         """
         self._swarm.updated(link, update)
 
+    def _heard(self) -> None:
+        self._around.changed(self._order.transfer_id)  # it may have no place to go on with a source
+        self.pump()
+
     # What comes
 
     def pump(self) -> None:
-        """Perform every fetch that the machine wants now."""
+        """Perform every fetch that the machine wants, once all that has come by now is taken in."""
+        if not self._is_pumping:
+            self._is_pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._is_pumping = False
         if self.is_over:
             return
         for fetch in self.machine.pump(time.monotonic()):
@@ -219,7 +243,8 @@ class Fetching:
         match outcome.result:
             case Accepted(data=data, chunk_sum=chunk_sum):
                 events = self.machine.arrived(fetch, data, now)
-                self._note_chunk(fetch, chunk_sum)
+                if fetch.piece.kind is PieceKind.CHUNK:
+                    self._note_chunk(fetch.piece.root, fetch.piece.index, chunk_sum)
                 self._take(events)
             case Rejected():
                 self._take(self.machine.rejected(fetch, now))
@@ -230,18 +255,34 @@ class Fetching:
                 self._owner.fail(error)
         self.pump()
 
-    def _note_chunk(self, fetch: Fetch, chunk_sum: bytes) -> None:
-        content, piece = self.machine.content(fetch.piece.root), fetch.piece
-        is_part = content and content.size and content.size > CHUNK_BYTES and not self._plan.is_listing(piece.root)
-        if content and content.size and is_part and piece.kind is PieceKind.CHUNK:
-            self._around.journal.note(self._order.transfer_id, piece.root, content.size, piece.index, chunk_sum)
+    def _looked(self, looked: Looked) -> None:
+        """Take chunks that were found here, and fetch those that were not."""
+        if self.is_over:
+            return
+        root, found = looked.root, looked.unnoted | looked.copied
+        events = self.machine.looked(root, looked.chunks, found, time.monotonic())
+        for index, chunk_sum in found.items():
+            self._note_chunk(root, index, chunk_sum)
+        held = [event for event in events if isinstance(event, machine.ChunkHeld)]
+        self.local_bytes += sum(event.length for event in held if event.index in looked.copied)
+        self._take(events)
+        self.pump()
+
+    def _note_chunk(self, root: Root, index: int, chunk_sum: bytes) -> None:
+        content = self.machine.content(root)
+        if content and content.size and content.size > CHUNK_BYTES and not self._plan.is_listing(root):
+            self._around.journal.note(self._order.transfer_id, root, content.size, index, chunk_sum)
 
     def _take(self, events: list[machine.Event]) -> None:
         for event in events:
             match event:
                 case machine.HeadKnown(root=root, size=size):
                     self._size_known(root, size)
-                case machine.ChunkHeld(root=root, index=index, length=length):
+                case machine.LookFor(root=root):
+                    if file := self._plan.wanted.get(root):
+                        self._seeking.look_for(event, file, self._landing.part_of(file))
+                case machine.ChunkHeld(root=root, index=index, peer=peer, length=length):
+                    self._meter.add(length if peer else 0, time.monotonic())
                     self._chunk_held(root, index, length)
                 case machine.ContentDone(root=root):
                     self._content_done(root)
@@ -274,7 +315,6 @@ class Fetching:
 
     def _chunk_held(self, root: Root, index: int, length: int) -> None:
         self._grown.setdefault(root, []).append(index)
-        self._meter.add(length, time.monotonic())
         if not self._plan.is_listing(root):
             self.verified_bytes += length
             self._around.space.shrink(self._order.transfer_id, length)

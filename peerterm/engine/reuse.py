@@ -1,22 +1,32 @@
-"""Files that are on this machine already: copied instead of fetched, and verified like those of any source."""
+"""Files that are on this machine already: copied instead of fetched, and verified like those of any source.
+
+A file is known by its content here; earlier versions of one, known by its name, are ``engine.seeking``'s.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from peerterm.core.manifest import chunk_count, chunk_digest, head_of
+from peerterm.core.names import landing_name
 from peerterm.store.completion import to_its_end
 from peerterm.store.copying import copy_chunks
 from peerterm.store.reading import SharedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from peerterm.core.ids import Root
+    from peerterm.engine.order import Order
     from peerterm.store.catalog import CatalogReader
     from peerterm.store.landed import LandedIndex
     from peerterm.store.partfile import PartFile
+
+MAX_VERSIONS = 2
+"""Places at which an earlier version of one thing is looked for."""
 
 
 class Reuse:
@@ -36,6 +46,19 @@ class Reuse:
         for root, landed in await self._landed.find_many(roots):
             found.setdefault(root, []).append(landed)
         return found
+
+    async def versions(self, order: Order) -> list[Path]:
+        """Return where earlier versions of what is ordered may be, the likeliest first; nothing vouches for them.
+
+        That is where something of its name landed last, its name in the download folder, and a share so named.
+        """
+        name, kind = order.name, order.entry.kind
+        landed = await self._landed.named(name, kind)
+        share = await self._catalog.share_at(name, kind)
+        likely = [*landed, order.directory / landing_name(name), *([share] if share else [])]
+        is_one = os.path.isdir if kind == "folder" else os.path.isfile
+        found = await asyncio.to_thread(lambda: [place for place in dict.fromkeys(likely) if is_one(place)])
+        return found[:MAX_VERSIONS]
 
     async def copy(self, root: Root, sources: list[SharedFile], part: PartFile) -> bool:
         """Copy a whole content into its part file; return whether it is there now, proven against the root.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerterm.core.catalog import Query
+    from peerterm.core.listing import EntryKind
     from peerterm.store.database import Database, Row
 
 MAX_CANDIDATES = 2000
@@ -150,6 +151,12 @@ class CatalogReader:
                 _FILES, (root, MAX_COPIES)
             )
         ]
+
+    async def share_at(self, name: str, kind: EntryKind) -> Path | None:
+        """Return where the share of this name and kind is."""
+        sql = "SELECT path FROM shares WHERE name = ? AND kind = ?"
+        row = await self._database.fetch_one(sql, (name, kind))
+        return Path(row[0]) if row else None
 
     async def places(self, roots: Sequence[Root]) -> list[tuple[Root, StoredFile]]:
         """Return where the bytes of those of these contents that are files should lie; check each before use."""

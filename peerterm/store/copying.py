@@ -5,17 +5,43 @@ Blocks, so it belongs in a thread. Called by the engine's transfers.
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from peerterm.core.manifest import CHUNK_BYTES, chunk_count, chunk_span
 from peerterm.errors import StorageError
 from peerterm.store.partfile import chunk_sum
+from peerterm.store.reading import FOLDER_FLAGS, READ_FLAGS, SharedFile, open_beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from peerterm.store.partfile import PartFile
-    from peerterm.store.reading import OpenFile, SharedFile
+    from peerterm.store.reading import OpenFile
+
+
+def file_at(top: Path, path: Sequence[str]) -> SharedFile | None:
+    """Return the file below ``top`` (or ``top`` itself) as it is now; ``None`` if no readable file is there.
+
+    Below ``top`` no link is followed.
+    """
+    try:
+        opened = os.open(top, FOLDER_FLAGS if path else READ_FLAGS)
+        try:
+            descriptor = open_beneath(opened, path, READ_FLAGS) if path else os.dup(opened)
+        finally:
+            os.close(opened)
+    except OSError:
+        return None
+    try:
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return SharedFile(top.joinpath(*path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
 def copy_chunks(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from peerterm.core.ids import TransferId
+    from peerterm.core.listing import EntryKind
     from peerterm.store.database import Database
 
 MAX_LANDED = 500_000
@@ -85,6 +86,19 @@ class LandedIndex:
             SharedFile(Path(path), size, unwrap(mtime_ns, EARLIEST_NS), unwrap(inode), unwrap(device))
             for path, size, mtime_ns, inode, device in await self._database.fetch_all(sql, [root, MAX_FOUND])
         ]
+
+    async def named(self, name: str, kind: EntryKind) -> list[Path]:
+        """Return where a transfer of something of this name put it last; empty if none did.
+
+        Raises:
+            StorageError: The database cannot be read.
+        Cancel: Safe.
+        """
+        sql = """
+            SELECT path FROM transfers WHERE name = ? AND kind = ? AND direction = 'down' AND state = 'done'
+            ORDER BY ended_at DESC LIMIT 1
+        """
+        return [Path(path) for (path,) in await self._database.fetch_all(sql, [name, kind])]
 
     async def find_many(self, roots: Sequence[Root]) -> list[tuple[Root, SharedFile]]:
         """Return where any of these contents landed, in one query; as ``find`` for the rest."""

@@ -39,6 +39,11 @@ class TransferRecord:
         part_inode: ``Destination.inode`` beside it.
         priority: Transfers with a higher one run first.
         position: Place in the queue among transfers of one priority, the lowest first.
+        files: Files in all.
+        done_files: Files that are complete.
+        seconds: How long it was under way.
+        local_bytes: Of ``bytes``, those copied from this machine.
+        wasted_bytes: Bytes that came and were of no use.
         limit: Bytes a second at most; 0 for no limit.
         only: Patterns of what is fetched of a folder; empty for all.
         started_at: Unix time in seconds.
@@ -65,6 +70,11 @@ class TransferRecord:
     position: int = 0
     limit: int = 0
     only: list[str] = field(default_factory=list)
+    files: int = 1
+    done_files: int = 0
+    seconds: float = 0.0
+    local_bytes: int = 0
+    wasted_bytes: int = 0
     started_at: float
     ended_at: float | None = None
 
@@ -100,8 +110,8 @@ class TransferStore:
         return (await self._select("ORDER BY started_at DESC, id LIMIT ?", limit))[::-1]
 
     async def unfinished(self) -> list[TransferRecord]:
-        """Return what has not ended, whatever its state, in the order of the queue."""
-        return await self._select("WHERE ended_at IS NULL ORDER BY priority DESC, position, started_at, id")
+        """Return what has not ended, whatever its state, by position, then by age."""
+        return await self._select("WHERE ended_at IS NULL ORDER BY position, started_at, id")
 
     async def history(self, limit: int) -> list[TransferRecord]:
         """Return what has ended, the latest first."""
@@ -111,10 +121,11 @@ class TransferStore:
         sql = f"SELECT {_COLUMNS} FROM transfers {condition}"  # noqa: S608
         return [_record(row) for row in await self._database.fetch_all(sql, parameters)]
 
-    async def delete(self, transfer_id: TransferId) -> None:
-        """Forget a record and its journal; one that is unknown is no error."""
+    async def delete(self, *transfer_ids: TransferId) -> None:
+        """Forget records and their journals, all or none; one that is unknown is no error."""
+        rows = [(transfer_id,) for transfer_id in transfer_ids]
         async with self._database.transaction() as connection:
-            await connection.execute("DELETE FROM transfers WHERE id = ?", [transfer_id])
+            await connection.executemany("DELETE FROM transfers WHERE id = ?", rows)
 
 
 def _values(record: TransferRecord) -> dict[str, Any]:

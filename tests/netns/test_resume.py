@@ -47,17 +47,11 @@ CUT_SECONDS = 120.0 if os.environ.get("PEERTERM_LONG") else 60.0
 STALL_SECONDS = 5.0
 HEADERS = 1.01
 """Bytes on the cable for each byte of content, at most; segments of 64 KiB cross these cables whole."""
+SHARED_HEADERS = 1.05
+"""The same where two senders compete for the cable: what is lost is sent again in packets of 1,500 bytes."""
 
 
-@pytest.mark.parametrize(
-    "victim",
-    [
-        pytest.param(
-            "receiver", marks=pytest.mark.xfail(reason="what came after the journal's last write comes again")
-        ),
-        "sender",
-    ],
-)
+@pytest.mark.parametrize("victim", ["receiver", "sender"])
 def test_twenty_kills_cost_little(work: Path, victim: str) -> None:
     """One end is killed at 20 random moments: the file is exact, and next to nothing is fetched twice."""
     moments = Random(f"kill the {victim}")
@@ -140,8 +134,9 @@ def test_sources_return_after_a_minute(work: Path) -> None:
         )
 
         assert newcomer.process
-        assert fetched < (rows[1]["total"] - waiting[1]["bytes"]) * HEADERS + MIB
+        assert fetched < (rows[1]["total"] - waiting[1]["bytes"]) * SHARED_HEADERS + MIB
         assert any(name in waiting[0]["error"] for name in ("host0", "host1"))
+        assert any(name in again["error"] for name in ("host0", "host1"))
         assert again["bytes"] >= waiting[1]["bytes"]
         for row, film in zip(rows, films, strict=True):
             assert sha256(Path(row["path"])) == sha256(film)
@@ -306,7 +301,7 @@ def test_orders_outlive_the_engine(work: Path) -> None:
 
 
 def test_priority_orders_the_queue_after_a_restart(work: Path) -> None:
-    """Of ten transfers, one that was given priority is done first, though the engine was killed meanwhile."""
+    """Of ten transfers, one that was given priority runs at once, though the engine was killed meanwhile."""
     films = [make_file(work / "share" / f"film {number:02}", 25 * MIB, number) for number in range(10)]
     with Lan(2) as lan:
         shape(lan, 0, RATE)
@@ -331,6 +326,7 @@ def test_priority_orders_the_queue_after_a_restart(work: Path) -> None:
 
     print(f"\nstates before the kill: {list(rows.values())}")
     print(f"places: {ended.index(ids[0])} for priority -50, {ended.index(ids[-1])} for 50")
-    assert (rows[ids[0]], rows[ids[-1]]) == ("running", "queued")
+    assert rows[ids[0]] == "queued"
+    assert rows[ids[-1]] in ("connecting", "running")
     assert ended.index(ids[-1]) < 3
     assert ended.index(ids[0]) >= 7

@@ -10,13 +10,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from peerterm.core.budget import BURST_SECONDS, Budget
 from peerterm.core.content import MAX_ASKED
-from peerterm.core.download import ChunkHeld, ContentDone, Download, Event, SourceDropped, SourceStruck
+from peerterm.core.download import (
+    ChunkHeld,
+    ContentDone,
+    Download,
+    Event,
+    LookFor,
+    SourceDropped,
+    SourceStruck,
+)
 from peerterm.core.ids import PeerId, Root
 from peerterm.core.pieces import Fetch, PieceKind, Refusal
 from peerterm.core.window import MAX_REQUESTS, MAX_WINDOW_BYTES
 from tests.fakes.contents import MadeContent
 
 MADE = [MadeContent.of(10), MadeContent.unreadable(3), MadeContent.unreadable(40)]
+SOUGHT = [MadeContent.of(11), MadeContent.unreadable(12, seed=1)]
+MADE += SOUGHT
 CONTENTS = {made.root: made for made in MADE}
 PEERS = [PeerId(letter * 64) for letter in "abcd"]
 
@@ -45,8 +55,10 @@ class DownloadMachine(RuleBasedStateMachine):
         self.on_the_way: list[Fetch] = []
         self.held: dict[Root, set[int]] = {root: set() for root in CONTENTS}
         self.done: set[Root] = set()
+        self.sought = {made.root: set(range(made.chunks)) for made in SOUGHT}
+        self.to_look_for: dict[Root, set[int]] = {made.root: set() for made in SOUGHT}
         for made in MADE:
-            self.download.add_content(made.root, made.size)
+            self.see(self.download.add_content(made.root, made.size, is_sought=made in SOUGHT))
 
     @rule(peer=a_peer)
     def join(self, peer: PeerId) -> None:
@@ -101,6 +113,9 @@ class DownloadMachine(RuleBasedStateMachine):
 
             assert announced
             assert fetch.piece.kind != PieceKind.CHUNK or fetch.piece.index in announced
+            assert fetch.piece.kind != PieceKind.CHUNK or fetch.piece.index not in self.sought.get(
+                fetch.piece.root, ()
+            )
             assert fetch.piece not in [other.piece for other in source.open]
 
             source.open.append(fetch)
@@ -144,6 +159,23 @@ class DownloadMachine(RuleBasedStateMachine):
             self.held[fetch.piece.root].add(fetch.piece.index)
         self.see(events)
 
+    @precondition(lambda self: any(self.to_look_for.values()))
+    @rule(data=st.data())
+    def look(self, data: st.DataObject) -> None:
+        root = data.draw(st.sampled_from([root for root, chunks in self.to_look_for.items() if chunks]))
+        chunks = data.draw(st.sets(st.sampled_from(sorted(self.to_look_for[root])), min_size=1))
+        self.find(root, chunks, data.draw(st.sets(st.sampled_from(sorted(chunks)))))
+
+    def find(self, root: Root, chunks: set[int], found: set[int]) -> None:
+        self.to_look_for[root] -= chunks
+        self.sought[root] -= chunks
+        events = self.download.looked(root, chunks, found, self.now)
+
+        assert {event.index for event in events if isinstance(event, ChunkHeld)} == found
+
+        self.held[root] |= found
+        self.see(events)
+
     def see(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, SourceStruck):
@@ -152,6 +184,12 @@ class DownloadMachine(RuleBasedStateMachine):
                 assert event.strikes == self.strikes[event.peer] <= 3
             elif isinstance(event, SourceDropped):
                 del self.sources[event.peer]
+            elif isinstance(event, LookFor):
+                chunks = set(event.chunks)
+
+                assert chunks <= self.sought[event.root] - self.to_look_for[event.root]
+
+                self.to_look_for[event.root] |= chunks
             elif isinstance(event, ContentDone):
                 assert event.root not in self.done
                 self.done.add(event.root)
@@ -194,9 +232,11 @@ class DownloadMachine(RuleBasedStateMachine):
         self.download.source_joined(seed, self.now)
         for root in CONTENTS:
             self.download.has(seed, root, complete=True)
-        while fetches := self.download.pump(self.now):
+        while (fetches := self.download.pump(self.now)) or any(self.to_look_for.values()):
             for fetch in fetches:
                 self.arrive(fetch)
+            for root, chunks in self.to_look_for.items():
+                self.find(root, set(chunks), set())
 
         assert self.done == set(CONTENTS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from peerterm.core.ids import TransferId
 from peerterm.core.life import TABLE, Event, Life, PauseReason, State
-from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY, Queue
+from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY, Move, Queue
 from peerterm.errors import UsageError
 
 WISHES = {Event.PAUSED, Event.RESUMED, Event.CANCELLED, Event.RETRIED}
@@ -76,12 +77,38 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.prioritise(data.draw(st.sampled_from(self.ids)), priority)
 
     @precondition(lambda self: self.ids)
-    @rule(data=st.data(), position=st.integers(-1, 5))
-    def move(self, data: st.DataObject, position: int) -> None:
+    @rule(data=st.data(), where=st.sampled_from(get_args(Move)))
+    def move(self, data: st.DataObject, where: Move) -> None:
         transfer_id = data.draw(st.sampled_from(self.ids))
-        self.queue.move(transfer_id, position)
+        before = {entry.transfer_id: entry.position for entry in self.queue.entries}
+        moved = self.queue.move(transfer_id, where)
+        after = {entry.transfer_id: entry.position for entry in self.queue.entries}
 
-        assert self.ids.index(transfer_id) == min(max(position, 0), len(self.ids) - 1)
+        assert sorted(before.values()) == list(after.values())
+        assert set(moved) == {each for each in before if before[each] != after[each]}
+        equals = self.equals_of(transfer_id)
+        assert where != "first" or equals[0] == transfer_id
+        assert where != "last" or equals[-1] == transfer_id
+
+    def equals_of(self, transfer_id: TransferId) -> list[TransferId]:
+        priority = {entry.transfer_id: entry.priority for entry in self.queue.entries}
+        return [each for each in self.ids if priority[each] == priority[transfer_id]]
+
+    @precondition(lambda self: self.running)
+    @rule()
+    def overtake(self) -> None:
+        """Stop whom more urgent ones overtake; they are admitted then, and overtake nobody else."""
+        priority = {entry.transfer_id: entry.priority for entry in self.queue.entries}
+        overtaken = self.queue.overtaken(self.running, self.running)
+        self.running -= set(overtaken)
+        admitted = self.queue.admit(self.running)
+
+        assert not set(overtaken) & set(admitted)
+        assert not overtaken or max(priority[each] for each in overtaken) < max(priority[each] for each in admitted)
+
+        self.running.update(admitted)
+
+        assert self.queue.overtaken(self.running, self.running) == []
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())

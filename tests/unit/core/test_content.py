@@ -290,3 +290,62 @@ def test_deadlines_order_the_chunks() -> None:
     content.deadlines = {4: 2.0, 1: 1.0}
 
     assert [piece.index for piece in asked_in_turn(content, ANN)][:2] == [1, 4]
+
+
+def test_sought_chunks_are_idle_once_they_were_looked_for() -> None:
+    """A page makes them known, a look makes them free to be asked for."""
+    content = Content(SHORT.root, 1, SHORT.size, is_sought=True)
+    content.learn_head(SHORT.head.encode())
+    content.has(ANN, complete=True, first=0, bits=b"")
+
+    assert content.look_for(0) is None
+
+    content.learn_page(0, SHORT.digests)
+    call = content.look_for(0)
+
+    assert call
+    assert call.chunks == (0, 1, 2, 3, 4)
+    assert content.next_piece(ANN, Random(1)) is None
+
+    content.hold(2)
+    for chunk in (1, 2, 3):
+        content.looked(chunk)
+    call = content.look_for(0)
+
+    assert call
+    assert call.chunks == (0, 4)
+    assert sorted(piece.index for piece in asked_in_turn(content, ANN)) == [1, 3]
+
+
+def test_all_chunks_of_a_later_page_are_looked_for() -> None:
+    """They go by their numbers in the content; when the last was looked for, none is left."""
+    content = Content(LONG.root, 1, None, is_sought=True)
+    content.learn_head(LONG.head.encode())
+    content.learn_page(1, LONG.proof(LONG.piece(PAGE, 1)) or b"")
+    call = content.look_for(1)
+
+    assert call
+    assert call.chunks == tuple(range(PAGE_CHUNKS, PAGE_CHUNKS + 10))
+    assert content.look_for(0) is None
+
+    for chunk in call.chunks:
+        content.looked(chunk)
+
+    assert content.look_for(1) is None
+
+
+def test_sought_chunk_is_told_by_its_own_digest() -> None:
+    """No chunk is taken for another."""
+    made = MadeContent.of(2 * CHUNK_BYTES + 5)
+    content = Content(made.root, 1, made.size, is_sought=True)
+    content.learn_head(made.head.encode())
+    content.learn_page(0, made.digests)
+    call = content.look_for(0)
+    data = [memoryview(made.read(made.piece(CHUNK, index))) for index in range(3)]
+
+    assert call
+    assert [[call.accepts(one, data[other]) for other in range(3)] for one in range(3)] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]

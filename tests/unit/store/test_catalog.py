@@ -366,3 +366,12 @@ async def test_places_of_several_files_are_found_in_one_query(reader: CatalogRea
     }
     assert {root for root, _ in found} == set(wanted[:2])
     assert await reader.places([]) == []
+
+
+async def test_share_is_found_by_its_name(reader: CatalogReader, database: Database) -> None:
+    """Of the kind that is asked for, whatever it holds."""
+    await ShareStore(database).add(ShareId("00000003"), "New", Path("/new"), "folder", "everyone")
+
+    assert await reader.share_at("New", "folder") == Path("/new")
+    assert await reader.share_at("New", "file") is None
+    assert await reader.share_at("Old", "folder") is None

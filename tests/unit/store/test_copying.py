@@ -11,7 +11,7 @@ import pytest
 
 from peerterm.core.manifest import CHUNK_BYTES, chunk_digest
 from peerterm.errors import StorageError
-from peerterm.store.copying import copy_chunks
+from peerterm.store.copying import copy_chunks, file_at
 from peerterm.store.destination import Destination
 from peerterm.store.partfile import chunk_sum
 from peerterm.store.reading import SharedFile
@@ -158,3 +158,28 @@ def test_nothing_is_shared_with_a_file_that_cannot_be_opened(tmp_path: Path, des
     target = destination.file((), len(CONTENT))
 
     assert not target.clone_chunk(0, tmp_path / "gone")
+
+
+def test_file_is_taken_as_it_is_now(tmp_path: Path) -> None:
+    """Below a folder or itself; it can be opened until it changes."""
+    source = shared(tmp_path / "source")
+    (tmp_path / "sub").mkdir()
+    below = shared(tmp_path / "sub" / "song")
+
+    assert file_at(source.path, ()) == source
+    assert file_at(tmp_path, ("sub", "song")) == below
+
+
+def test_what_is_no_file_is_not_taken(tmp_path: Path) -> None:
+    """Nothing, a folder, a FIFO, and whatever a link leads to."""
+    shared(tmp_path / "source")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("source")
+    (tmp_path / "folder link").symlink_to(".")
+    os.mkfifo(tmp_path / "fifo")
+    places = [("nothing",), ("folder",), ("link",), ("folder link", "source"), ("fifo",), ("source", "below")]
+
+    assert [file_at(tmp_path, place) for place in places] == [None] * len(places)
+    assert file_at(tmp_path / "link", ()) is None
+    assert file_at(tmp_path / "fifo", ()) is None
+    assert file_at(tmp_path, ()) is None

@@ -14,6 +14,7 @@ from peerterm.store.journal import Journal
 from peerterm.store.landed import LandedIndex
 from peerterm.store.partfile import FileMark
 from peerterm.store.reading import SharedFile
+from peerterm.store.transfers import TransferRecord, TransferStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -107,3 +108,33 @@ async def test_many_contents_are_found_at_once(index: LandedIndex) -> None:
         (FILM, file("a")),
     ]
     assert await index.find_many([]) == []
+
+
+async def test_last_place_of_a_name_is_told(index: LandedIndex, database: Database) -> None:
+    """Of finished downloads of the same kind, whatever their content."""
+    store = TransferStore(database)
+    rows = [
+        ("1", "down", "album", "folder", "done", "/first", 1.0),
+        ("2", "down", "album", "folder", "done", "/last", 3.0),
+        ("3", "down", "album", "folder", "done", "/second", 2.0),
+        ("4", "down", "album", "folder", "failed", "/failed", 4.0),
+        ("5", "down", "album", "file", "done", "/file", 5.0),
+        ("6", "up", "album", "folder", "done", "/sent", 6.0),
+        ("7", "down", "other", "folder", "done", "/other", 7.0),
+    ]
+    for key, direction, name, kind, state, path, ended_at in rows:
+        record = TransferRecord(
+            id=TransferId(key),
+            direction=direction,
+            name=name,
+            kind=kind,
+            state=state,
+            path=path,
+            started_at=0.0,
+            ended_at=ended_at,
+        )
+        await store.save(record)
+
+    assert await index.named("album", "folder") == [Path("/last")]
+    assert await index.named("album", "file") == [Path("/file")]
+    assert await index.named("nothing", "file") == []

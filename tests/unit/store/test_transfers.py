@@ -55,6 +55,11 @@ async def test_record_comes_back_as_saved(store: TransferStore) -> None:
         position=8,
         limit=10 * 2**20,
         only=["*.mkv", "é/**"],
+        files=20_000,
+        done_files=19_999,
+        seconds=12.5,
+        local_bytes=3,
+        wasted_bytes=4,
         started_at=1.25,
         ended_at=2.5,
     )
@@ -101,7 +106,7 @@ async def test_history_is_bounded_but_unfinished_transfers_stay(
 
 
 async def test_queue_comes_in_its_order(store: TransferStore) -> None:
-    """Unfinished transfers of every state, by priority, then place, then age; none that ended."""
+    """Unfinished transfers of every state, by position, then age, whatever their priority; none that ended."""
     states = ["queued", "paused", "waiting", "running", "queued"]
     places = [(0, 2), (0, 1), (5, 9), (0, 1), (-1, 0)]
     queue = [
@@ -110,7 +115,7 @@ async def test_queue_comes_in_its_order(store: TransferStore) -> None:
     ]
     await store.save(*queue, record(9, ended_at=1.0))
 
-    assert await store.unfinished() == [queue[2], queue[1], queue[3], queue[0], queue[4]]
+    assert await store.unfinished() == [queue[4], queue[1], queue[3], queue[0], queue[2]]
 
 
 async def test_history_tells_the_latest_first(store: TransferStore) -> None:
