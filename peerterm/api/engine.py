@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from peerterm.api.events import Event
     from peerterm.api.views import (
         BrowsePage,
+        ChunkMapView,
         IdentityView,
         LimitsView,
         LogLine,
@@ -89,7 +90,9 @@ class EngineApi(Protocol):
     async def get(self, reference: str, directory: str = "", only: list[str] | None = None) -> TransferView:
         """Queue a download of a reference into a folder (absolute path; empty is the configured one).
 
-        ``only`` chooses files of a folder by gitignore-like patterns; ``None`` or none is all.
+        ``only`` chooses files of a folder by gitignore-like patterns; ``None`` or none is all. What is being
+        fetched already is that transfer, and goes on if it was paused; so does one that failed or was cancelled, if
+        something of it is on disk.
 
         Raises:
             UsageError: The reference cannot be read, or its prefix fits several contents.
@@ -98,7 +101,7 @@ class EngineApi(Protocol):
         ...
 
     async def transfers(self) -> list[TransferView]:
-        """Return running and finished transfers of this session, oldest first."""
+        """Return downloads that ended, oldest first, then the others in the order of the queue, then uploads."""
         ...
 
     async def pause(self, transfer: str) -> TransferView:
@@ -117,12 +120,18 @@ class EngineApi(Protocol):
         ...
 
     async def prioritise(self, transfer: str, priority: int) -> TransferView:
-        """Place a transfer in the queue: higher priorities run first, equal ones in the order they were asked.
+        """Say how urgent a transfer is: higher priorities run first, equal ones in the order they were asked.
+
+        One that is more urgent than some that run takes the place of the least urgent, which goes on after it.
 
         Args:
             transfer: Its id or unique prefix.
             priority: -100 to 100; 0 at first.
         """
+        ...
+
+    async def move(self, transfer: str, where: Literal["first", "up", "down", "last"]) -> TransferView:
+        """Give a transfer another place in the queue, among those of the same priority; what runs goes on."""
         ...
 
     async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
@@ -135,6 +144,25 @@ class EngineApi(Protocol):
 
     async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
         """End a transfer, given by id or unique prefix; ``delete`` also removes what it has fetched."""
+        ...
+
+    async def clear(self, transfer: str = "") -> int:
+        """Forget a download that ended, given by id or unique prefix, or all that ended; return how many.
+
+        No file is touched: of one that failed or was cancelled the part stays, but cannot be gone on with.
+
+        Raises:
+            UsageError: It has not ended.
+        """
+        ...
+
+    async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
+        """Return which parts of a download are held.
+
+        Args:
+            transfer: Its id or unique prefix.
+            cells: How many parts are wanted, 1 to 512; there may be fewer.
+        """
         ...
 
     async def settings(self) -> list[SettingView]:

@@ -186,6 +186,20 @@ class TransferView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkMapView:
+    """Which parts of a download are held.
+
+    ``held`` of ``chunks`` of 1 MiB are; ``cells`` are percent held of equal parts of its bytes, in the order of its
+    listing. There are none while that is not known: before a download runs, and while it rests.
+    """
+
+    transfer_id: str
+    chunks: int
+    held: int
+    cells: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsView:
     """Rate limits of the engine, or of one transfer (``transfer_id``), in bytes per second; 0 is none."""
 

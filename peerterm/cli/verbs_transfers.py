@@ -1,4 +1,4 @@
-"""Verbs about transfers that were started: transfers, pause, resume, retry, priority, limit, cancel."""
+"""Verbs about transfers that were started: transfers, pause, resume, retry, priority, move, limit, cancel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from cyclopts import App, Parameter
 
 from peerterm.cli.common import COMMON, Common, between, each, parse_rate, report_all
 from peerterm.cli.table import Table
-from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY
-from peerterm.display import human_bytes, human_rate, human_seconds
+from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY, Move
+from peerterm.display import counted, human_bytes, human_rate, human_seconds
 from peerterm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ ENDED = frozenset({"done", "failed", "cancelled"})
 UNFINISHED: tuple[TransferState, ...] = ("queued", "connecting", "running", "waiting", "verifying")
 """What ``pause --all`` pauses."""
 
+_MOVED: dict[Move, str] = {"first": "to the front", "up": "up", "down": "down", "last": "to the end"}
 _Ids = Annotated[str, Parameter(help="Their ids, or the ids' first digits.")]
 _NeededIds = Annotated[str, Parameter(required=True, help="Their ids, or the ids' first digits.")]
 
 
 def register(app: App) -> None:
     """Add the verbs."""
-    app.command(transfers, help_epilogue="Example:\n  peerterm transfers --json")
+    app.command(transfers, help_epilogue="Examples:\n  peerterm transfers --json\n  peerterm transfers --clear")
     app.command(pause, help_epilogue="Examples:\n  peerterm pause 7f3a 5089c145\n  peerterm pause --all")
     app.command(resume, help_epilogue="Examples:\n  peerterm resume 7f3a\n  peerterm resume --all")
     app.command(retry, help_epilogue="Example:\n  peerterm retry 7f3a")
     app.command(priority, help_epilogue="Examples:\n  peerterm priority 7f3a 10\n  peerterm priority 7f3a -1")
+    app.command(move, help_epilogue="Examples:\n  peerterm move 7f3a first\n  peerterm move 7f3a up")
     app.command(
         limit,
         help_epilogue="Examples:\n  peerterm limit\n  peerterm limit --down 10M --up 1.5MiB\n"
@@ -42,9 +44,15 @@ def register(app: App) -> None:
     app.command(cancel, help_epilogue="Examples:\n  peerterm cancel 7f3a\n  peerterm cancel 7f3a 5089c145 --delete")
 
 
-async def transfers(*, common: Common = COMMON) -> None:
+async def transfers(
+    *,
+    clear: Annotated[bool, Parameter(help="Forget those that ended first; no file is touched.")] = False,
+    common: Common = COMMON,
+) -> None:
     """List downloads and uploads of this session."""
     async with common.engine() as engine:
+        if clear:
+            common.talk(f"{counted(await engine.clear(), 'transfer')} cleared")
         found = await engine.transfers()
     common.emit(found, transfers_table(found))
 
@@ -125,13 +133,30 @@ async def priority(
     *,
     common: Common = COMMON,
 ) -> int:
-    """Place a transfer in the queue: higher numbers run first, equal ones in the order they were asked."""
+    """Say how urgent a transfer is: higher numbers run first, equal ones in the order they were asked."""
     async with common.engine() as engine:
         return await _change(
             [transfer],
             lambda reference: engine.prioritise(reference, number),
             common,
             tell=lambda view: f"priority {view.priority}",
+        )
+
+
+async def move(
+    transfer: Annotated[str, Parameter(help="Its id, or the id's first digits.")],
+    where: Annotated[Move, Parameter(help="Where to, among those of its priority.")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """Give a transfer another place in the queue."""
+    async with common.engine() as engine:
+        return await _change(
+            [transfer],
+            lambda reference: engine.move(reference, where),
+            common,
+            tell=lambda _: f"moved {_MOVED[where]}",
         )
 
 

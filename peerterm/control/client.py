@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from peerterm import __version__
 from peerterm.api.events import Event
 from peerterm.api.views import (
     BrowsePage,
+    ChunkMapView,
     IdentityView,
     LimitsView,
     LogLine,
@@ -314,6 +315,10 @@ class RemoteEngine:
         """Place a transfer in the queue."""
         return await self._call("prioritise", TransferView, transfer=transfer, priority=priority)
 
+    async def move(self, transfer: str, where: Literal["first", "up", "down", "last"]) -> TransferView:
+        """Give a transfer another place in the queue."""
+        return await self._call("move", TransferView, transfer=transfer, where=where)
+
     async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
         """Set rate limits, or read them."""
         return await self._call("limit", LimitsView, transfer=transfer, down=down, up=up)
@@ -321,6 +326,14 @@ class RemoteEngine:
     async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
         """End a transfer."""
         return await self._call("cancel", TransferView, transfer=transfer, delete=delete)
+
+    async def clear(self, transfer: str = "") -> int:
+        """Forget a download that ended, or all that ended."""
+        return await self._call("clear", int, transfer=transfer)
+
+    async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
+        """Return which parts of a download are held."""
+        return await self._call("chunk_map", ChunkMapView, transfer=transfer, cells=cells)
 
     async def settings(self) -> list[SettingView]:
         """Return every setting as the running engine has it."""

@@ -32,6 +32,7 @@ class Event(StrEnum):
     ADMITTED = "admitted"  # the queue has a place for it
     SOURCE_FOUND = "source found"
     SOURCES_GONE = "sources gone"
+    OVERTAKEN = "overtaken"  # a more urgent one has its place now
     PAUSED = "paused"
     RESUMED = "resumed"
     DISK_FULL = "disk full"
@@ -63,11 +64,17 @@ TABLE: dict[State, dict[Event, State]] = {
     State.QUEUED: {**_UNFINISHED, Event.ADMITTED: State.CONNECTING, Event.RESUMED: State.QUEUED},
     State.CONNECTING: {
         **_UNDER_WAY,
+        Event.OVERTAKEN: State.QUEUED,
         Event.SOURCE_FOUND: State.RUNNING,
         Event.SOURCES_GONE: State.WAITING,
         Event.RESUMED: State.CONNECTING,
     },
-    State.RUNNING: {**_UNDER_WAY, Event.SOURCES_GONE: State.WAITING, Event.RESUMED: State.RUNNING},
+    State.RUNNING: {
+        **_UNDER_WAY,
+        Event.OVERTAKEN: State.QUEUED,
+        Event.SOURCES_GONE: State.WAITING,
+        Event.RESUMED: State.RUNNING,
+    },
     State.WAITING: {**_UNDER_WAY, Event.SOURCE_FOUND: State.QUEUED, Event.RESUMED: State.WAITING},
     State.PAUSED: {
         Event.PAUSED: State.PAUSED,
@@ -85,13 +92,18 @@ TABLE: dict[State, dict[Event, State]] = {
     },
     State.DONE: {},
     State.FAILED: {Event.RETRIED: State.QUEUED, Event.CANCELLED: State.CANCELLED},
-    State.CANCELLED: {Event.RETRIED: State.QUEUED, Event.CANCELLED: State.CANCELLED},
+    State.CANCELLED: {
+        Event.RETRIED: State.QUEUED,
+        Event.CANCELLED: State.CANCELLED,
+        Event.LANDED: State.DONE,  # it came too late, too
+    },
 }
 """What follows; a user's wish that leads back to the same state is granted already."""
 
 _WISHES = frozenset({Event.PAUSED, Event.RESUMED, Event.CANCELLED, Event.RETRIED})
 _OVER = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 _WITH_SLOT = frozenset({State.CONNECTING, State.RUNNING, State.VERIFYING})
+_GIVES_WAY = frozenset(state for state, row in TABLE.items() if Event.OVERTAKEN in row)
 _PAUSED_BY = {Event.PAUSED: PauseReason.USER, Event.DISK_FULL: PauseReason.DISK}
 _REMEDIES = {
     State.PAUSED: "peerterm resume takes it up again",
@@ -131,6 +143,11 @@ class Life:
     def holds_slot(self) -> bool:
         """Whether it counts against the most transfers that may run."""
         return self._state in _WITH_SLOT
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it may be stopped for a more urgent one."""
+        return self._state in _GIVES_WAY
 
     def take(self, event: Event) -> State:
         """Let something happen; return the state that follows.

@@ -17,15 +17,17 @@ from peerterm.engine.holding import FileHolding
 from peerterm.engine.landing import Landing
 from peerterm.engine.plan import Place, Plan, WantedFile
 from peerterm.engine.recall import Recall
+from peerterm.engine.seeking import Seeking
 from peerterm.engine.tasks import Tasks
 from peerterm.errors import PeertermError, StorageError
 from peerterm.store.completion import to_its_end
 from peerterm.store.destination import Destination
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from peerterm.core.bitfield import Bitfield
     from peerterm.core.budget import Budget
     from peerterm.engine.order import Order, Surroundings
     from peerterm.store.partfile import FileMark
@@ -42,8 +44,9 @@ class Attempt:
 
     Attributes:
         is_fetched: Whether everything is on disk and only the final name is missing.
-        local_bytes: Bytes that were copied from this machine.
         landed_files: Files that are complete.
+        part: Name of the part on disk that is certainly this transfer's, with its ``inode``; empty if none is.
+        path: Where everything is; ``None`` until it has its final name.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class Attempt:
     ) -> None:
         self.order = order
         self.is_fetched = False
-        self.local_bytes = 0
         self.landed_files = 0
+        self.part = ""
+        self.inode = 0
+        self.path: Path | None = None
         self.fetching: Fetching | None = None
         self._around = around
         self._budget = budget
@@ -65,8 +70,8 @@ class Attempt:
         self._is_planned = False
         self._is_finished = asyncio.Event()
 
-    async def run(self, part: str, inode: int) -> Path:
-        """Download until everything is in its place; return where that is.
+    async def run(self, part: str, inode: int) -> None:
+        """Download until everything is in its place, which is ``path``.
 
         Args:
             part: Name of the part of an earlier attempt; empty for none.
@@ -75,7 +80,7 @@ class Attempt:
         Raises:
             PeertermError: It cannot go on. What was fetched stays in the part.
 
-        Cancel: what was fetched stays in the part, and is noted.
+        Cancel: what was fetched stays in the part, and is noted. It may come too late: look at ``path``.
         """
         order = self.order
         try:
@@ -89,6 +94,7 @@ class Attempt:
                     budget=self._budget,
                     plan=self._plan,
                     landing=self._landing,
+                    seeking=Seeking(await self._around.reuse.versions(order), is_resumed=destination.resumed),
                     tasks=self._tasks,
                     owner=self,
                 )
@@ -99,17 +105,23 @@ class Attempt:
                 self.is_fetched = True
                 self._around.changed(order.transfer_id)
                 await self._landing.make_folders(self._plan.folders_to_make())
-                return await to_its_end(asyncio.to_thread(destination.finish))
+                await to_its_end(self._finish(destination))
         finally:
             self._around.space.release(order.transfer_id)
-            if self.fetching:
+            if self.fetching is not None:
                 self.fetching.release()
+
+    async def _finish(self, destination: Destination) -> None:
+        self.path = await asyncio.to_thread(destination.finish)
 
     async def _fetch(self, fetching: Fetching) -> None:
         async with self._tasks:
             self._tasks.start(self._landing.run())
             try:
-                await self._start(fetching)
+                try:
+                    await self._start(fetching)
+                except PeertermError as error:
+                    self.fail(error)
                 await self._is_finished.wait()
             finally:
                 fetching.stop()
@@ -129,7 +141,10 @@ class Attempt:
             yield destination
         finally:
             if not opening.exception():
-                opening.result().close()
+                destination = opening.result()
+                if not destination.is_doubtful:
+                    self.part, self.inode = destination.part, destination.inode
+                destination.close()
 
     async def _note_stop(self, fetching: Fetching) -> None:
         """Let the journal know that nobody writes any more, so that the next attempt need not read all again."""
@@ -232,7 +247,7 @@ class Attempt:
             return False
         fetching.active[file.root] = None
         fetching.verified_bytes += file.size
-        self.local_bytes += file.size
+        fetching.local_bytes += file.size
         self._landing.complete(file.root)
         return True
 
@@ -268,6 +283,17 @@ class Attempt:
         """See ``fetching.Owner``."""
         self._error = self._error or error
         self._is_finished.set()
+
+    @property
+    def local_bytes(self) -> int:
+        """Bytes that were copied from this machine."""
+        return self.fetching.local_bytes if self.fetching else 0
+
+    def pieces(self) -> Iterator[tuple[WantedFile, bool, Bitfield | None]]:
+        """Yield every file in the order of the listings, whether it has landed, and else what is held of it."""
+        unfinished = self.fetching.unfinished() if self.fetching else {}
+        for file in list(self._plan.wanted.values()):
+            yield file, file.root not in unfinished, unfinished.get(file.root)
 
     @property
     def total(self) -> int | None:

@@ -11,31 +11,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peerterm.api.events import TransferChanged
-from peerterm.core.catalog import CatalogEntry
-from peerterm.core.ids import PeerId, TransferId
+from peerterm.core.ids import PeerId, Root, TransferId
 from peerterm.core.life import Event, Life, PauseReason, State
 from peerterm.core.queue import Queue
+from peerterm.engine.lookout import Lookout
+from peerterm.engine.mapping import chunk_map
 from peerterm.engine.order import Order, Surroundings
-from peerterm.engine.references import HashReference, parse_reference
+from peerterm.engine.records import flat_sha256_of, from_record, to_record
 from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.engine.transfer import Transfer
 from peerterm.errors import (
     AmbiguousReference,
     DiskFull,
+    EngineBusy,
     InvalidPath,
     NotFound,
-    PeertermError,
     StorageError,
     UsageError,
-    by_code,
 )
+from peerterm.store.completion import to_its_end
 from peerterm.store.space import check_writable
-from peerterm.store.transfers import TransferRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from peerterm.api.views import TransferView
+    from peerterm.api.views import ChunkMapView, TransferView
+    from peerterm.core.queue import Move
     from peerterm.engine.bus import Bus
     from peerterm.engine.searching import Searching
     from peerterm.net.link import Link
@@ -48,8 +49,14 @@ log = logging.getLogger("peerterm.downloading")
 MAX_LISTED = 1000
 """Transfers that are over and still listed; older ones are only in the store."""
 
+MAX_UNFINISHED = 10_000
+"""Transfers that are not over."""
+
+MAX_IDLE = 32
+"""Transfers that keep their part open, and offer it to others, while they wait for a source."""
+
 FLUSH_SECONDS = 1.0
-"""How often the journal is written: what a crash costs at most."""
+"""How often what transfers have is written: what a crash costs at most."""
 
 DISK_SECONDS = 5.0
 """How often a disk that was full is looked at again."""
@@ -59,6 +66,9 @@ class Downloads:
     """Every download of this profile, the queue they stand in, and the tasks that run them.
 
     ``around`` is what each transfer is given; its ``changed`` must be this service's.
+
+    Invariant: whatever moves a transfer's life calls ``_follow`` before it awaits anything, so that the queue, the
+    record and the clients never see another one. A transfer has one run at most.
     """
 
     def __init__(
@@ -80,23 +90,22 @@ class Downloads:
         self._around = around
         self._queue = Queue(running)
         self._transfers: dict[TransferId, Transfer] = {}
-        self._started: dict[TransferId, float] = {}
         self._runs: dict[TransferId, asyncio.Task[None]] = {}
         self._shown: dict[TransferId, TransferView] = {}
+        self._unsaved: set[TransferId] = set()
         self._tasks = Tasks()
+        self._lookout = Lookout(self._tasks, self._unattended, self._source_found)
 
     async def load(self) -> None:
         """Read the transfers of earlier runs; those that are not over stand in the queue as they stood."""
-        for record in reversed(await self._store.history(MAX_LISTED)):
+        ended, unfinished = await self._store.history(MAX_LISTED), await self._store.unfinished()
+        for record in (*reversed(ended), *unfinished):
             if record.direction == "down" and record.root:
-                self._recall(record)
-        for record in await self._store.unfinished():
-            if record.direction == "down" and record.root:
-                transfer = self._recall(record)
-                transfer.life.take(Event.ENGINE_STOPPED)
-                self._queue.add(record.id, record.priority)
-                if transfer.life.state is State.PAUSED:
-                    self._queue.rest(record.id)
+                transfer = self._transfers[record.id] = from_record(record, self._around)
+                if not transfer.life.is_over:
+                    transfer.life.take(Event.ENGINE_STOPPED)
+                    self._queue.add(record.id, record.priority, record.position)
+                    self._follow(transfer)
 
     async def run(self) -> None:
         """Run what the queue lets run until cancelled.
@@ -110,6 +119,7 @@ class Downloads:
                 while True:
                     await asyncio.sleep(FLUSH_SECONDS)
                     await tolerate("write the journal", self._around.journal.flush)
+                    await tolerate("note transfers", self._save_changed)
         finally:
             for transfer in self._transfers.values():
                 transfer.life.take(Event.ENGINE_STOPPED)
@@ -124,37 +134,47 @@ class Downloads:
         found = await self._searching.find(reference)
         if only and found.entry.kind == "file":
             raise UsageError(f"{reference} is a single file", "--only chooses files of a folder")
-        for transfer in self._transfers.values():
-            order = transfer.order
-            is_same = (
-                order.entry.root == found.entry.root and order.directory == place and order.only == tuple(only)
-            )
-            if is_same and not transfer.life.is_over:
-                return transfer.view()
-        transfer_id = TransferId(secrets.token_hex(4))
-        sha256 = flat_sha256_of(reference)
-        order = Order(transfer_id, reference, found.entry, place, sha256=sha256, only=tuple(only))
+        transfer_id, sha256 = TransferId(secrets.token_hex(4)), flat_sha256_of(reference)
+        order = Order(
+            transfer_id, reference, found.entry, place, sha256=sha256, only=tuple(only), others=found.others
+        )
+        for earlier in reversed(self._transfers.values()):
+            if earlier.order.covers(order):
+                if not earlier.life.is_over:
+                    return await self._go_on(earlier, Event.RESUMED)
+                if earlier.part and earlier.life.state is not State.DONE:  # what it has still counts
+                    return await self._go_on(earlier, Event.RETRIED)
+        if len(self._queue.entries) >= MAX_UNFINISHED:
+            raise EngineBusy(f"{MAX_UNFINISHED} transfers are not over yet", "wait for some, or cancel some")
         transfer = self._transfers[transfer_id] = Transfer(order, self._around, Life())
-        self._started[transfer_id] = time.time()
-        self._queue.add(transfer_id)
-        await self._save(transfer)
+        self._follow(transfer)
         self._admit()
-        self._changed(transfer)
+        await self._save(transfer)
         return transfer.view()
 
     async def pause(self, reference: str) -> TransferView:
         """See ``EngineApi.pause``."""
-        return await self._stop(self._find(reference), Event.PAUSED)
+        transfer = self._find(reference)
+        async with transfer.turn:
+            self._take(transfer, Event.PAUSED)
+            transfer.error = None
+            await self._halt(transfer)
+        return transfer.view()
 
     async def cancel(self, reference: str, *, delete: bool = False) -> TransferView:
         """See ``EngineApi.cancel``."""
-        transfer = self._find(reference)
-        if not transfer.life.is_over:
-            await self._stop(transfer, Event.CANCELLED)
-        if delete and transfer.life.state is not State.DONE:
-            await transfer.discard()
-            await self._save(transfer)
-            self._changed(transfer)
+        return await to_its_end(self._cancel(self._find(reference), delete=delete))
+
+    async def _cancel(self, transfer: Transfer, *, delete: bool) -> TransferView:
+        async with transfer.turn:
+            if not transfer.life.is_over:
+                self._take(transfer, Event.CANCELLED)
+                transfer.error = None
+            await self._halt(transfer)
+            if delete and transfer.life.state is not State.DONE:
+                await transfer.discard()
+                self._changed(transfer)
+                await self._save(transfer)
         return transfer.view()
 
     async def resume(self, reference: str) -> TransferView:
@@ -163,44 +183,86 @@ class Downloads:
 
     async def retry(self, reference: str) -> TransferView:
         """See ``EngineApi.retry``."""
-        transfer = self._find(reference)
-        if transfer.life.is_over and transfer.life.state is not State.DONE:
-            self._queue.add(transfer.order.transfer_id, transfer.priority)
-        return await self._go_on(transfer, Event.RETRIED)
+        return await self._go_on(self._find(reference), Event.RETRIED)
 
     async def prioritise(self, reference: str, priority: int) -> TransferView:
         """See ``EngineApi.prioritise``."""
-        transfer = self._find(reference)
-        if transfer.life.is_over:
-            raise UsageError(
-                f"{transfer.order.name}: it is {transfer.life.state}", "only what is queued has a place"
-            )
+        transfer = self._find_queued(reference)
         self._queue.prioritise(transfer.order.transfer_id, priority)
         transfer.priority = priority
-        await self._save(transfer)
         self._changed(transfer)
+        self._admit()
+        await self._save(transfer)
+        return transfer.view()
+
+    async def move(self, reference: str, where: Move) -> TransferView:
+        """See ``EngineApi.move``."""
+        transfer = self._find_queued(reference)
+        moved = self._queue.move(transfer.order.transfer_id, where)
+        self._admit()
+        await self._save(*(self._transfers[key] for key in moved))
         return transfer.view()
 
     async def set_limit(self, reference: str, limit: int) -> TransferView:
         """Bound the rate of one transfer, in bytes per second; 0 lifts the bound."""
         transfer = self._find(reference)
+        if transfer.life.state is State.DONE:
+            raise UsageError(f"{transfer.order.name}: it is done", "only what is still to come has a limit")
         transfer.set_limit(limit)
-        await self._save(transfer)
         self._changed(transfer)
+        await self._save(transfer)
         return transfer.view()
+
+    async def clear(self, reference: str = "") -> int:
+        """See ``EngineApi.clear``."""
+        if not reference:
+            return await to_its_end(self._clear(list(filter(self._is_at_rest, self._transfers.values()))))
+        transfer = self._find(reference)
+        if not transfer.life.is_over:
+            raise UsageError(f"{transfer.order.name}: it is {transfer.life.state}", "cancel it first")
+        async with transfer.turn:
+            if run := self._runs.get(transfer.order.transfer_id):
+                await asyncio.wait([run])
+        return await to_its_end(self._clear(list(filter(self._is_at_rest, [transfer]))))
+
+    def _is_at_rest(self, transfer: Transfer) -> bool:
+        """Whether a transfer is over, and nobody is about to note anything of it."""
+        key = transfer.order.transfer_id
+        is_known = key in self._transfers and key not in self._runs
+        return is_known and transfer.life.is_over and not transfer.turn.locked()
+
+    async def _clear(self, transfers: Sequence[Transfer]) -> int:
+        ended = {each.order.transfer_id: each for each in transfers}
+        for key in ended:
+            del self._transfers[key]
+            self._shown.pop(key, None)
+        try:
+            await self._store.delete(*ended)
+        except StorageError:
+            self._transfers |= ended
+            raise
+        return len(ended)
+
+    async def chunk_map(self, reference: str, cells: int) -> ChunkMapView:
+        """See ``EngineApi.chunk_map``."""
+        return await chunk_map(self._find(reference), cells)
 
     def view(self, reference: str) -> TransferView:
         """Return one download."""
         return self._find(reference).view()
 
     def views(self) -> list[TransferView]:
-        """Return all downloads, oldest first."""
-        return [transfer.view() for transfer in self._transfers.values()]
+        """Return all downloads: those that ended, oldest first, then the others in the order of the queue."""
+        ended = sorted(
+            (each for each in self._transfers.values() if each.life.is_over), key=lambda each: each.ended_at or 0.0
+        )
+        return [each.view() for each in (*ended, *(self._transfers[key] for key in self._queue.line))]
 
     # What peers do
 
     def link_opened(self, link: Link) -> None:
-        """Ask a new peer for what is being fetched."""
+        """Ask a peer that is new, or offers something new, for what is being fetched."""
+        self._lookout.ask(link, self._unattended())
         for transfer in self._transfers.values():
             if fetching := transfer.fetching:
                 fetching.peer_online(link)
@@ -213,70 +275,99 @@ class Downloads:
 
     def have_update(self, link: Link, update: HaveUpdate) -> None:
         """Hand a peer's news to the transfers."""
-        for transfer in self._transfers.values():
+        self._lookout.have_update(update)
+        for transfer in list(self._transfers.values()):
             if fetching := transfer.fetching:
                 fetching.have_update(link, update)
 
     # How transfers run
 
     def _admit(self) -> None:
-        """Start what the queue lets start now."""
-        holding = {key for key in self._runs if self._transfers[key].life.holds_slot}
-        for transfer_id in self._queue.admit(holding):
-            transfer = self._transfers[transfer_id]
-            if transfer_id in self._runs or transfer.life.state is not State.QUEUED:
-                continue
-            if run := self._tasks.start(self._run(transfer), name=f"get {transfer.order.name}"):
-                transfer.life.take(Event.ADMITTED)
-                self._runs[transfer_id] = run
-                self._changed(transfer)
+        """Stop what more urgent ones overtake, and start what the queue lets start now."""
+        holding = self._holding()
+        movable = {key for key in holding if self._transfers[key].life.gives_way}
+        for key in self._queue.overtaken(holding, movable):
+            self._transfers[key].life.take(Event.OVERTAKEN)
+            self._runs[key].cancel()
+            self._follow(self._transfers[key])
+        for key in self._queue.admit(self._holding()):
+            self._start(self._transfers[key])
+
+    def _holding(self) -> set[TransferId]:
+        return {key for key in self._runs if self._transfers[key].life.holds_slot}
+
+    def _start(self, transfer: Transfer) -> None:
+        transfer_id = transfer.order.transfer_id
+        if run := self._runs.get(transfer_id):
+            if run.cancelling() or not transfer.fetching:
+                return  # its turn comes when that run has ended
+            transfer.life.take(Event.ADMITTED)  # it kept its attempt while it waited for a source
+            transfer.look()
+        elif new := self._tasks.start(self._run(transfer), name=f"get {transfer.order.name}"):
+            transfer.life.take(Event.ADMITTED)
+            self._runs[transfer_id] = new
+            new.add_done_callback(lambda _: self._run_ended(transfer))
+        self._follow(transfer)
 
     async def _run(self, transfer: Transfer) -> None:
-        transfer_id = transfer.order.transfer_id
         try:
             await transfer.run(self._save)
         finally:
-            self._runs.pop(transfer_id, None)
-            self._settle(transfer)
-        if transfer.life.state is State.DONE:
-            await tolerate("remember what landed", self._landed.take_over, transfer_id, Path(transfer.path))
-        await tolerate("note a transfer", self._save, transfer)
+            self._follow(transfer)
+            if transfer.life.state is State.DONE:
+                landed = transfer.order.transfer_id, Path(transfer.path)
+                await to_its_end(tolerate("remember what landed", self._landed.take_over, *landed))
+
+    def _run_ended(self, transfer: Transfer) -> None:
+        """Let others have the place of a run that has ended, or was cancelled before it began."""
+        del self._runs[transfer.order.transfer_id]
+        if transfer.life.state is State.WAITING:
+            for link in self._around.links():
+                self._lookout.ask(link, [transfer.order.entry.root])
+        self._forget_oldest()
         self._admit()
 
-    def _settle(self, transfer: Transfer) -> None:
-        """Give a transfer that runs no more its place in the queue, or none."""
-        transfer_id = transfer.order.transfer_id
-        if transfer.life.is_over:
-            self._queue.remove(transfer_id)
-            over = [key for key, each in self._transfers.items() if each.life.is_over]
+    def _follow(self, transfer: Transfer) -> None:
+        """Give a transfer the place in the queue that its life asks for, and tell of it."""
+        transfer_id, life = transfer.order.transfer_id, transfer.life
+        if life.is_over:
+            if transfer_id in self._queue:
+                self._queue.remove(transfer_id)
+            transfer.ended_at = transfer.ended_at or time.time()
+        else:
+            if transfer_id not in self._queue:
+                self._queue.add(transfer_id, transfer.priority)
+            is_resting = life.state in (State.PAUSED, State.WAITING)
+            (self._queue.rest if is_resting else self._queue.wake)(transfer_id)
+            transfer.ended_at = None
+        self._changed(transfer)
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        over = [key for key, each in self._transfers.items() if each.life.is_over and key not in self._runs]
+        if len(over) > MAX_LISTED:
+            over.sort(key=lambda key: self._transfers[key].ended_at or 0.0)
             for key in over[:-MAX_LISTED]:
                 del self._transfers[key]
                 self._shown.pop(key, None)
-        elif transfer.life.state is State.PAUSED:
-            self._queue.rest(transfer_id)
-        self._changed(transfer)
 
-    async def _stop(self, transfer: Transfer, wish: Event) -> TransferView:
-        transfer_id = transfer.order.transfer_id
-        self._take(transfer, wish)
-        if run := self._runs.get(transfer_id):
+    async def _halt(self, transfer: Transfer) -> None:
+        """End the run of a transfer, if it has one, because its life has moved on."""
+        if run := self._runs.get(transfer.order.transfer_id):
             run.cancel()
-            await asyncio.wait([run])
-            self._runs.pop(transfer_id, None)  # it may have been cancelled before it began
-        if any(entry.transfer_id == transfer_id for entry in self._queue.entries):
-            self._settle(transfer)
-        await self._save(transfer)
+        self._follow(transfer)
         self._admit()
-        return transfer.view()
+        if run:
+            await asyncio.wait([run])
+        await self._save(transfer)
 
     async def _go_on(self, transfer: Transfer, wish: Event) -> TransferView:
-        self._take(transfer, wish)
-        transfer.error = None
-        if transfer.life.state is State.QUEUED and wish is Event.RESUMED:
-            self._queue.wake(transfer.order.transfer_id)
-        await self._save(transfer)
-        self._admit()
-        self._changed(transfer)
+        async with transfer.turn:
+            self._take(transfer, wish)
+            transfer.error = None
+            self._follow(transfer)
+            self._admit()
+            await self._save(transfer)
         return transfer.view()
 
     @staticmethod
@@ -286,16 +377,49 @@ class Downloads:
         except UsageError as error:
             raise UsageError(f"{transfer.order.name}: {error.message}", error.hint) from error
 
+    def changed(self, transfer_id: TransferId) -> None:
+        """Look at a transfer that runs, and tell clients if it looks different."""
+        transfer = self._transfers[transfer_id]
+        before = transfer.life.state
+        transfer.look()
+        if transfer.life.state is before:
+            self._changed(transfer)
+            return
+        self._follow(transfer)
+        if transfer.life.state is State.WAITING:
+            idle = [key for key in self._runs if self._transfers[key].life.state is State.WAITING]
+            for key in idle[:-MAX_IDLE]:
+                self._runs[key].cancel()
+        self._admit()
+        if transfer.life.state is State.QUEUED and (fetching := transfer.fetching):
+            fetching.stop()  # it has a source again, but no place
+            self._runs[transfer_id].cancel()
+
+    # What waits
+
+    def _unattended(self) -> set[Root]:
+        """Return the contents that are waited for, and not asked for by a run."""
+        waiting = (each for each in self._transfers.values() if each.life.state is State.WAITING)
+        return {each.order.entry.root for each in waiting if each.order.transfer_id not in self._runs}
+
+    def _source_found(self, root: Root) -> None:
+        for transfer in list(self._transfers.values()):
+            is_waiting = transfer.life.state is State.WAITING and transfer.order.transfer_id not in self._runs
+            if is_waiting and transfer.order.entry.root == root:
+                transfer.life.take(Event.SOURCE_FOUND)
+                self._follow(transfer)
+        self._admit()
+
     async def _watch_disks(self) -> None:
         """Let transfers that their disk stopped go on when it lets them."""
         while True:
             await asyncio.sleep(DISK_SECONDS)
             for transfer in list(self._transfers.values()):
-                if transfer.life.pause_reason is PauseReason.DISK and await self._has_room(transfer):
+                is_free = _is_stopped_by_disk(transfer) and await self._has_room(transfer)
+                if is_free and _is_stopped_by_disk(transfer):  # still
                     transfer.life.take(Event.DISK_FREE)
                     transfer.error = None
-                    self._queue.wake(transfer.order.transfer_id)
-                    self._changed(transfer)
+                    self._follow(transfer)
             self._admit()
 
     async def _has_room(self, transfer: Transfer) -> bool:
@@ -311,22 +435,14 @@ class Downloads:
             return False
         return True
 
-    def changed(self, transfer_id: TransferId) -> None:
-        """Look at a transfer that runs, and tell clients if it looks different."""
-        transfer = self._transfers[transfer_id]
-        was_waiting = transfer.life.state is State.WAITING
-        transfer.look()
-        is_waiting = transfer.life.state is State.WAITING
-        if is_waiting != was_waiting:
-            (self._queue.rest if is_waiting else self._queue.wake)(transfer_id)
-            self._admit()  # its place is free for another while it waits
-        self._changed(transfer)
+    # What is told and kept
 
     def _changed(self, transfer: Transfer) -> None:
         view = transfer.view()
         looks = view if view.state == "running" else replace(view, seconds=0)
         if self._shown.get(transfer.order.transfer_id) != looks:
             self._shown[transfer.order.transfer_id] = looks
+            self._unsaved.add(transfer.order.transfer_id)
             self._bus.publish(TransferChanged(transfer=view))
 
     def _find(self, reference: str) -> Transfer:
@@ -337,77 +453,31 @@ class Downloads:
             raise AmbiguousReference(f"{reference!r} fits {len(found)} transfers", "use more of the id")
         return found[0]
 
-    # What is kept
-
-    def _recall(self, record: TransferRecord) -> Transfer:
-        assert record.root, "a download has a root"
-        order = Order(
-            record.id,
-            record.reference,
-            CatalogEntry(
-                (record.name,), "folder" if record.kind == "folder" else "file", record.size, 1, record.root
-            ),
-            Path(record.directory),
-            sha256=flat_sha256_of(record.reference),
-            only=tuple(record.only),
-        )
-        is_disks = record.state == State.PAUSED and isinstance(by_code_of(record), StorageError)
-        reason = PauseReason.DISK if is_disks else None
-        life = Life(State(record.state), reason)
-        transfer = Transfer(order, self._around, life, priority=record.priority, limit=record.limit)
-        transfer.part, transfer.part_inode = record.part, record.part_inode
-        transfer.bytes, transfer.path = record.bytes, record.path
-        transfer.tally.sources = {PeerId(source["peer_id"]): source["bytes"] for source in record.sources}
-        if record.error_code and life.state is not State.DONE:
-            transfer.error = by_code_of(record)
-        self._transfers[record.id] = transfer
-        self._started[record.id] = record.started_at
+    def _find_queued(self, reference: str) -> Transfer:
+        transfer = self._find(reference)
+        if transfer.life.is_over:
+            raise UsageError(
+                f"{transfer.order.name}: it is {transfer.life.state}", "only what is queued has a place"
+            )
         return transfer
 
+    async def _save_changed(self) -> None:
+        changed, self._unsaved = self._unsaved, set()
+        try:
+            await self._save(*(self._transfers[key] for key in changed if key in self._transfers))
+        except StorageError:
+            self._unsaved |= changed
+            raise
+
     async def _save(self, *transfers: Transfer) -> None:
-        positions = {entry.transfer_id: place for place, entry in enumerate(self._queue.entries)}
-        await self._store.save(
-            *(self._record(each, positions.get(each.order.transfer_id, 0)) for each in transfers)
-        )
-
-    def _record(self, transfer: Transfer, position: int) -> TransferRecord:
-        view, order = transfer.view(), transfer.order
-        return TransferRecord(
-            id=order.transfer_id,
-            direction="down",
-            name=view.name,
-            kind=view.kind,
-            root=order.entry.root,
-            reference=order.reference,
-            directory=str(order.directory),
-            state=view.state,
-            size=view.total,
-            bytes=view.bytes,
-            path=view.path,
-            error=transfer.error.message if transfer.error else "",
-            error_code=view.error_code,
-            sources=[{"peer_id": source.peer_id, "bytes": source.bytes} for source in view.sources],
-            part=transfer.part,
-            part_inode=transfer.part_inode,
-            priority=transfer.priority,
-            position=position,
-            limit=transfer.limit,
-            only=list(order.only),
-            started_at=self._started[order.transfer_id],
-            ended_at=time.time() if transfer.life.is_over else None,
-        )
+        if transfers:
+            await self._store.save(
+                *(to_record(each, self._queue.position(each.order.transfer_id)) for each in transfers)
+            )
 
 
-def flat_sha256_of(reference: str) -> bytes | None:
-    """Return the flat SHA-256 that a reference asks for; ``None`` if it names a content otherwise."""
-    parsed = parse_reference(reference)
-    is_flat = isinstance(parsed, HashReference) and parsed.by == "sha256"
-    return bytes.fromhex(parsed.prefix) if is_flat and isinstance(parsed, HashReference) else None
-
-
-def by_code_of(record: TransferRecord) -> PeertermError:
-    """Return the error that an earlier run of the engine noted."""
-    return by_code().get(record.error_code, PeertermError)(record.error)
+def _is_stopped_by_disk(transfer: Transfer) -> bool:
+    return transfer.life.pause_reason is PauseReason.DISK
 
 
 def _check_directory(place: Path) -> None:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from peerterm.api.events import Event
     from peerterm.api.views import (
         BrowsePage,
+        ChunkMapView,
         PeerView,
         SearchHit,
         SearchQuery,
@@ -336,6 +337,10 @@ class Engine:
         """See ``EngineApi``."""
         return await self._downloads.prioritise(transfer, priority)
 
+    async def move(self, transfer: str, where: Literal["first", "up", "down", "last"]) -> TransferView:
+        """See ``EngineApi``."""
+        return await self._downloads.move(transfer, where)
+
     async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
         """See ``EngineApi``."""
         if min(down or 0, up or 0) < 0:
@@ -362,6 +367,14 @@ class Engine:
     async def cancel(self, transfer: str, *, delete: bool = False) -> TransferView:
         """See ``EngineApi``."""
         return await self._downloads.cancel(transfer, delete=delete)
+
+    async def clear(self, transfer: str = "") -> int:
+        """See ``EngineApi``."""
+        return await self._downloads.clear(transfer)
+
+    async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
+        """See ``EngineApi``."""
+        return await self._downloads.chunk_map(transfer, cells)
 
     async def settings(self) -> list[SettingView]:
         """See ``EngineApi``."""

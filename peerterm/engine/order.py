@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Order:
         directory: Existing or creatable folder it lands in.
         sha256: Flat SHA-256 the file must have; ``None`` when it was not asked for by that.
         only: Patterns that choose files of a folder; none is all.
+        others: What others offer under the same flat SHA-256, should ``entry`` turn out not to have it.
     """
 
     transfer_id: TransferId
@@ -39,6 +40,7 @@ class Order:
     directory: Path
     sha256: bytes | None = None
     only: tuple[str, ...] = ()
+    others: tuple[CatalogEntry, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -49,6 +51,15 @@ class Order:
     def name(self) -> str:
         """What is fetched, as its holder calls it."""
         return self.entry.path[-1]
+
+    def next(self) -> Order | None:
+        """Return the order for what is to be tried after ``entry``, if there is anything."""
+        return replace(self, entry=self.others[0], others=self.others[1:]) if self.others else None
+
+    def covers(self, other: Order) -> bool:
+        """Whether fulfilling this one fulfils another."""
+        is_same = (self.entry.root, self.directory, self.only) == (other.entry.root, other.directory, other.only)
+        return is_same and other.sha256 in (None, self.sha256)
 
 
 @dataclass(frozen=True, slots=True)

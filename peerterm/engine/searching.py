@@ -42,13 +42,20 @@ log = logging.getLogger("peerterm.searching")
 ANSWER_SECONDS = 5.0
 """How long one peer may take to answer a question."""
 
+MAX_OTHERS = 7
+"""Further contents that are tried if one turns out not to have the flat SHA-256 it is offered under."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A content someone offers, and who."""
+    """A content someone offers, and who.
+
+    ``others`` are contents of other roots that are offered under the same flat SHA-256; only one can have it.
+    """
 
     entry: CatalogEntry
     holders: tuple[PeerId, ...]
+    others: tuple[CatalogEntry, ...] = ()
 
 
 class Searching:
@@ -154,8 +161,8 @@ class Searching:
         if len(found) > 1 and wanted.by == "root":
             names = ", ".join(sorted(f"{root.hex()[:16]} ({entry.path[-1]})" for root, (entry, _) in found.items()))
             raise AmbiguousReference(f"{wanted.prefix} fits {len(found)} contents: {names}", "use more digits")
-        entry, holders = max(found.values(), key=lambda pair: len(pair[1]))
-        return Found(entry, tuple(holders))
+        (entry, holders), *others = sorted(found.values(), key=lambda pair: -len(pair[1]))
+        return Found(entry, tuple(holders), tuple(other for other, _ in others[:MAX_OTHERS]))
 
 
 def _fits(wanted: HashReference, entry: CatalogEntry) -> bool:

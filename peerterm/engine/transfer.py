@@ -14,6 +14,7 @@ from peerterm.core.budget import Budget
 from peerterm.core.ids import PeerId
 from peerterm.core.life import Event, Life, PauseReason, State
 from peerterm.engine.attempt import Attempt
+from peerterm.engine.tasks import tolerate
 from peerterm.errors import DiskFull, IntegrityError, PeertermError, StorageError
 from peerterm.store.completion import to_its_end
 from peerterm.store.destination import Destination
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("peerterm.transfer")
 
 CONNECTING_SECONDS = 5.0
-"""How long a transfer without a source is said to be connecting, not waiting."""
+"""How long a transfer may be without a source before it is said to wait for one, and gives up its place."""
+
+MAX_NAMED = 3
+"""Most peers that are named as those who had what is waited for."""
 
 _OUT_OF_USE = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
 
@@ -51,6 +55,9 @@ class Transfer:
         error: What failed, or what it waits for.
         part: Name of its part on disk, ``part_inode`` its inode number.
         path: Where it landed.
+        started_at: Unix time in seconds.
+        ended_at: Likewise; ``None`` until it is over.
+        turn: Held by whoever fulfils a user's wish: one after the other.
     """
 
     def __init__(
@@ -64,6 +71,9 @@ class Transfer:
         self.part = ""
         self.part_inode = 0
         self.path = ""
+        self.started_at = time.time()
+        self.ended_at: float | None = None
+        self.turn = asyncio.Lock()
         self.attempt: Attempt | None = None
         self.bytes = 0
         self.total = order.entry.size
@@ -73,6 +83,7 @@ class Transfer:
         self._around = around
         self._budget = Budget(limit, time.monotonic())
         self._began_at = 0.0
+        self._source_at = 0.0
 
     @property
     def fetching(self) -> Fetching | None:
@@ -88,34 +99,58 @@ class Transfer:
     async def run(self, on_part: Callable[[Transfer], Awaitable[None]]) -> None:
         """Make one attempt; what becomes of it is in ``life``, ``error`` and ``path``.
 
+        What has not the flat SHA-256 that was asked for is removed, and what else is offered under it is tried.
+
         Args:
             on_part: Called when there is a part on disk, to note it.
 
         Cancel: whoever cancels moves ``life`` first; what was fetched stays on disk, noted.
         """
-        self._began_at = time.monotonic()
+        while True:
+            try:
+                await self._attempt(on_part)
+            except IntegrityError as error:
+                await tolerate("remove what is wrong", self.discard)
+                if (order := self.order.next()) is None:
+                    self._fail(error)
+                    return
+                log.warning("not what was asked for transfer=%s reason=%r", order.transfer_id, error.message)
+                self.order, self.total, self.files = order, order.entry.size, order.entry.files
+            except PeertermError as error:
+                self._fail(error)
+                return
+            else:
+                return
+
+    async def _attempt(self, on_part: Callable[[Transfer], Awaitable[None]]) -> None:
+        self._began_at = self._source_at = time.monotonic()
         self.error = None
 
         async def part_made(destination: Destination) -> None:
             self.part, self.part_inode = destination.part, destination.inode
+            if not destination.resumed:
+                self.bytes = self.landed_files = 0
             await on_part(self)
 
         self.attempt = attempt = Attempt(self.order, self._around, self._budget, part_made)
         try:
-            self.path = str(await attempt.run(self.part, self.part_inode))
-            self.error = None
-            self.life.take(Event.LANDED)
-            log.info("done transfer=%s path=%r", self.order.transfer_id, self.path)
-        except PeertermError as error:
-            self.error = error
-            self.life.take(Event.DISK_FULL if may_heal(error) else Event.FAILED)
-            log.warning("%s transfer=%s reason=%r", self.life.state, self.order.transfer_id, error.message)
-            if isinstance(error, IntegrityError):
-                await self.discard()
+            await attempt.run(self.part, self.part_inode)
         finally:
             self._look()
             self._add_up(attempt)
             self.attempt = None
+            if attempt.part:
+                self.part, self.part_inode = attempt.part, attempt.inode
+            if attempt.path:
+                self.path = str(attempt.path)
+                self.life.take(Event.LANDED)
+                log.info("done transfer=%s path=%r", self.order.transfer_id, self.path)
+
+    def _fail(self, error: PeertermError) -> None:
+        self.life.take(Event.DISK_FULL if may_heal(error) else Event.FAILED)
+        if self.life.state is State.FAILED or self.life.pause_reason is PauseReason.DISK:
+            self.error = error
+        log.warning("%s transfer=%s reason=%r", self.life.state, self.order.transfer_id, error.message)
 
     async def discard(self) -> None:
         """Remove what was fetched; only while no attempt runs.
@@ -126,28 +161,28 @@ class Transfer:
         if self.part and self.life.state is not State.DONE:
             await to_its_end(asyncio.to_thread(_discard, self.order, self.part, self.part_inode))
         self.part, self.part_inode, self.bytes, self.landed_files = "", 0, 0, 0
+        self.tally.local_bytes, self.tally.sources = 0, dict.fromkeys(self.tally.sources, 0)
         await self._around.journal.forget(self.order.transfer_id)
 
     def look(self) -> None:
         """Let the life follow what the attempt has come to; called whenever that may have changed."""
         if attempt := self.attempt:
             self._look()
+            now = time.monotonic()
             if attempt.is_fetched:
                 self.life.take(Event.FETCHED)
             elif attempt.fetching and attempt.fetching.machine.has_source:
-                if self.life.state is State.WAITING:
-                    self.error = None
+                self._source_at = now
                 self.life.take(Event.SOURCE_FOUND)
-                if self.life.state is State.QUEUED:  # it kept its attempt while it waited
-                    self.life.take(Event.ADMITTED)
-                    self.life.take(Event.SOURCE_FOUND)
-            elif time.monotonic() - self._began_at > CONNECTING_SECONDS:
+            elif now - self._source_at > CONNECTING_SECONDS:
                 self.life.take(Event.SOURCES_GONE)
 
     def _look(self) -> None:
-        if attempt := self.attempt:
-            self.bytes = attempt.fetching.verified_bytes if attempt.fetching else self.bytes
-            self.landed_files = attempt.landed_files
+        if (attempt := self.attempt) and (fetching := attempt.fetching):
+            is_planned = attempt.total is not None
+            # Until then what an earlier attempt had is still being checked, and counts as it was noted.
+            self.bytes = max(fetching.verified_bytes, 0 if is_planned else self.bytes)
+            self.landed_files = max(attempt.landed_files, 0 if is_planned else self.landed_files)
             self.total = max(attempt.total or self.total, self.bytes)
             self.files = attempt.files or self.files
 
@@ -199,7 +234,7 @@ class Transfer:
         if self.life.state is State.WAITING:
             now = self.attempt.fetching if self.attempt else None
             had = self.tally.sources | (now.machine.sources if now else {})
-            names = ", ".join(self._around.name_of(peer) for peer in list(had)[:3])
+            names = ", ".join(self._around.name_of(peer) for peer in list(had)[:MAX_NAMED])
             return f"no peer that has it is online{f' ({names} had it)' if names else ''}; it resumes by itself"
         return ""
 

@@ -413,6 +413,7 @@ async def test_download_has_a_priority_and_a_limit(setup: Setup) -> None:
     ident = (await setup.api.get(f"{HOLDER}/x.mkv")).transfer_id
 
     urgent = await setup.api.prioritise(ident[:4], -7)
+    moved = await setup.api.move(ident[:4], "last")
     limited = await setup.api.limit(ident[:4], down=500_000)
     with pytest.raises(UsageError):
         await setup.api.prioritise(ident, 101)
@@ -421,10 +422,13 @@ async def test_download_has_a_priority_and_a_limit(setup: Setup) -> None:
     (listed,) = await setup.api.transfers()
 
     assert urgent.priority == -7
+    assert (moved.transfer_id, moved.priority) == (ident, -7)
     assert limited == await setup.api.limit(ident) == LimitsView(down=500_000, up=0, transfer_id=ident)
     assert (listed.priority, listed.limit) == (-7, 500_000)
     with pytest.raises(NotFound):
         await setup.api.limit("nothing", down=1)
+    with pytest.raises(NotFound):
+        await setup.api.move("nothing", "up")
 
 
 async def test_engine_has_limits(setup: Setup) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from peerterm.api.events import (
     Event,
@@ -18,6 +18,7 @@ from peerterm.api.events import (
 )
 from peerterm.api.views import (
     BrowsePage,
+    ChunkMapView,
     EntryView,
     IdentityView,
     LimitsView,
@@ -315,6 +316,11 @@ class FakeEngine:
             raise UsageError(f"{found.name}: cannot have priority {priority}")
         return self._change(found, priority=priority)
 
+    async def move(self, transfer: str, where: Literal["first", "up", "down", "last"]) -> TransferView:
+        """Note the wish."""
+        self.asked.append(("move", transfer, where))
+        return self._transfer(transfer)
+
     async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
         """Note the limits."""
         self.asked.append(("limit", transfer, down, up))
@@ -333,6 +339,24 @@ class FakeEngine:
         """End a transfer."""
         self.asked.append(("cancel", transfer, delete))
         return self._wish(life.Event.CANCELLED, transfer)
+
+    async def clear(self, transfer: str = "") -> int:
+        """Forget what ended."""
+        self.asked.append(("clear", transfer))
+        chosen = [self._transfer(transfer)] if transfer else self.known_transfers
+        ended = [view for view in chosen if life.Life(life.State(view.state)).is_over]
+        if transfer and not ended:
+            raise UsageError(f"{chosen[0].name}: it is {chosen[0].state}", "cancel it first")
+        self.known_transfers = [view for view in self.known_transfers if view not in ended]
+        return len(ended)
+
+    async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
+        """Say that what is held lies in front."""
+        self.asked.append(("chunk_map", transfer, cells))
+        found = self._transfer(transfer)
+        full = cells * found.bytes // (found.total or 1)
+        percents = [100] * full + [0] * (cells - full)
+        return ChunkMapView(transfer_id=found.transfer_id, chunks=cells, held=full, cells=percents)
 
     async def settings(self) -> list[SettingView]:
         """Return the defaults."""

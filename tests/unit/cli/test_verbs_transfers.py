@@ -138,6 +138,22 @@ def test_all_can_be_paused_and_resumed(fake: FakeEngine, serving: ServedEngine, 
 
 
 @pytest.mark.parametrize(
+    ("where", "told"), [("first", "to the front"), ("up", "up"), ("down", "down"), ("last", "to the end")]
+)
+def test_move_gives_another_place(
+    where: str, told: str, fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
+) -> None:
+    """It tells what it did, and to which."""
+    fake.known_transfers = [make_transfer("x")]
+    (view,) = fake.known_transfers
+
+    plain = run("move", view.transfer_id, where)
+
+    assert (plain.code, plain.out) == (0, f"x: moved {told}\n")
+    assert fake.asked == [("move", view.transfer_id, where)]
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["pause"],
@@ -145,6 +161,8 @@ def test_all_can_be_paused_and_resumed(fake: FakeEngine, serving: ServedEngine, 
         ["retry"],
         ["pause", "7f3a", "--all"],
         ["priority", "7f3a"],
+        ["move", "7f3a"],
+        ["move", "7f3a", "away"],
         ["priority", "7f3a", "101"],
         ["priority", "7f3a", "high"],
         ["limit", ""],

@@ -33,7 +33,7 @@ def test_first_come_first_served_up_to_the_limit() -> None:
 
 
 def test_higher_priority_goes_first() -> None:
-    """Urgency decides before position; who runs is not stopped for it."""
+    """Urgency decides before position; no more are admitted than may run."""
     queue = queue_of(A, B, C)
     queue.prioritise(C, 5)
     queue.prioritise(A, -5)
@@ -69,15 +69,67 @@ def test_limit_may_change_at_any_time() -> None:
 def test_transfers_can_be_moved_and_removed() -> None:
     """Positions are counted from 0, and those out of range are the ends."""
     queue = queue_of(A, B, C, D)
-    queue.move(D, 0)
-    queue.move(A, 99)
-    queue.move(C, -1)
+    moved = [queue.move(D, "first"), queue.move(A, "last"), queue.move(C, "up"), queue.move(D, "down")]
 
     assert order(queue) == [C, D, B, A]
+    assert moved == [[D, A, B, C], [B, C, A], [C, B], [C, D]]
+    assert [queue.move(C, "up"), queue.move(A, "down"), queue.move(A, "last")] == [[], [], []]
 
     queue.remove(D)
 
     assert order(queue) == [C, B, A]
+
+
+def test_transfer_moves_among_its_equals() -> None:
+    """Those of another priority keep their places; the line tells whose turn comes when."""
+    queue = queue_of(A, B, C, D)
+    queue.prioritise(B, 5)
+    queue.prioritise(D, 5)
+    moved = queue.move(C, "up")
+
+    assert moved == [C, A]
+    assert order(queue) == [C, B, A, D]
+    assert queue.line == [B, D, C, A]
+
+
+def test_positions_restore_the_queue() -> None:
+    """They never change but by a move, whoever leaves; a queue made of them stands as the first did."""
+    queue = queue_of(A, B, C)
+    queue.remove(A)
+    queue.add(D)
+    queue.move(D, "up")
+    again = Queue(1)
+    for entry in queue.entries:
+        again.add(entry.transfer_id, entry.priority, entry.position)
+    again.add(A)
+
+    assert [queue.position(each) for each in (A, B, C, D)] == [0, 1, 3, 2]
+    assert order(again) == [B, D, C, A]
+    assert again.position(A) == 4
+
+
+def test_more_urgent_transfer_overtakes_the_least_urgent() -> None:
+    """The last of those goes back, keeping its position; equals overtake nobody, nor does who rests."""
+    queue = queue_of(A, B, C, D)
+    running = {A, B}
+
+    assert queue.overtaken(running, running) == []
+
+    queue.prioritise(C, 5)
+
+    assert queue.overtaken(running, running) == [B]
+    assert queue.overtaken(running, {A}) == [A]
+    assert queue.overtaken(running, set()) == []
+    assert queue.overtaken({B}, {B}) == []
+
+    queue.prioritise(D, 1)
+
+    assert queue.overtaken(running, running) == [B, A]
+
+    queue.rest(C)
+    queue.prioritise(A, 1)
+
+    assert queue.overtaken(running, running) == [B]
 
 
 @pytest.mark.parametrize("priority", [MIN_PRIORITY - 1, MAX_PRIORITY + 1])

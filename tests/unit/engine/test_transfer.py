@@ -427,7 +427,7 @@ async def test_transfer_too_large_for_the_disk_waits_for_room(
         started = await ben.get("anna/film.mkv", str(tiny_disk))
         full = await transfer_when(ben, started.transfer_id, lambda view: view.state == "paused")
         elsewhere = await fetched(ben, "anna/film.mkv")
-        assert (await ben.transfers())[0].state == "paused"
+        assert (await ben.transfers())[-1].state == "paused"
         resize(tiny_disk, "16m")
         done = await finished(ben, started.transfer_id)
 
