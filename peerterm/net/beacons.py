@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DISCOVERY_PORT = 47470
-"""UDP port of every engine of a network, wherever its TCP port is."""
-
+"""UDP port of every engine, wherever its TCP port is; a network may agree on another."""
 
 BURST_SECONDS = (0.1, 0.5, 2.0)
 PERIOD_SECONDS = 5.0

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from peerterm.core.pieces import PieceRefused, Refusal
@@ -18,6 +19,7 @@ from peerterm.net.identity import peer_id_of
 from peerterm.net.throttle import Throttle
 from peerterm.net.tls_stream import TlsStream, shut_down
 from peerterm.net.upload_slots import UploadSlots
+from peerterm.net.upload_turns import UploadTurns
 from peerterm.wire.lane import REQUEST, decode_request, encode_reply_header
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class LaneServer:
         self._on_sent = on_sent
         self._slots = slots or UploadSlots()
         self._throttle = throttle or Throttle()
+        self._turns = UploadTurns()
         self._max_lanes = max_lanes
         self._max_lanes_per_peer = max_lanes_per_peer
         self._lock = threading.Lock()
@@ -110,6 +113,7 @@ class LaneServer:
             for sock in threads.values():
                 shut_down(sock)
         self._throttle.close()
+        self._turns.close()
         for thread in threads:
             await asyncio.to_thread(thread.join)
 
@@ -151,18 +155,22 @@ class LaneServer:
 
     def _answer_requests(self, stream: TlsStream, peer: PeerId, reader: PieceReader) -> None:
         buffer = memoryview(bytearray(REQUEST.size))
+        stream.set_timeout(SEND_SECONDS)
         while self._allow(peer):
-            stream.set_timeout(IDLE_SECONDS)
-            stream.read_exactly(buffer)
+            stream.read_exactly(
+                buffer,
+                heard=partial(stream.set_timeout, SEND_SECONDS),
+                waits=partial(stream.set_timeout, IDLE_SECONDS),
+            )
             request = decode_request(buffer)
             if not self._allow(peer):
                 break
-            stream.set_timeout(SEND_SECONDS)
             if not self._slots.take(peer):
                 stream.send(encode_reply_header(request.number, 0, Refusal.BUSY))
                 continue
             try:
-                self._answer(stream, peer, reader, request)
+                with self._turns.answering(peer):
+                    self._answer(stream, peer, reader, request)
             finally:
                 self._slots.done(peer)
 
@@ -173,10 +181,12 @@ class LaneServer:
             stream.send(encode_reply_header(request.number, 0, error.refusal))
             return
         header = encode_reply_header(request.number, len(data))
-        if len(data) <= _JOINED_BYTES:
+        if len(data) <= _JOINED_BYTES and not self._throttle.rate:
+            stream.write(header + bytes(data))  # with the answers to the requests that are here already
+        elif len(data) <= _JOINED_BYTES:
             self._send_throttled(stream, peer, header + bytes(data))
         else:
-            stream.send(header)
+            stream.write(header)  # leaves with the first slice
             self._send_throttled(stream, peer, data)
         self._on_sent(peer, request.piece, len(data))
 
@@ -184,6 +194,7 @@ class LaneServer:
         rest = memoryview(data)
         while rest:
             part = rest[: self._throttle.slice_bytes]
+            self._turns.acquire(peer, len(part))
             self._throttle.acquire(peer, len(part))
             stream.send(part)
             rest = rest[len(part) :]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .lan import Lan
-from .load import MIB, Meter, begin, elapse, meet, received, shape, until_received, view
+from .load import MIB, Meter, begin, elapse, meet, narrow, received, shape, until_received, view
 from .trees import make_file
 
 if TYPE_CHECKING:
@@ -21,11 +21,20 @@ pytestmark = pytest.mark.endurance
 SETTLE_SECONDS = 2.0
 MEASURED_SECONDS = 5
 
+TURNS_SECONDS = 2.0
+"""How long a seed takes beyond that to find out whether turns are cheap."""
 
-def steady(meter: Meter, *hosts: Host) -> list[list[float]]:
+TURNS_MEASURED_SECONDS = 7
+"""Long beside what the queues of the link hold, and over before the seed looks again."""
+
+CHECKED_SECONDS = 25
+"""Long enough for the seed to look once more whether a slow receiver takes what the other leaves."""
+
+
+def steady(meter: Meter, *hosts: Host, seconds: int = MEASURED_SECONDS) -> list[list[float]]:
     """Let a change settle; return what then reaches each host in each second, in MiB."""
     elapse(SETTLE_SECONDS)
-    measured = meter.rates(MEASURED_SECONDS, *(host.number for host in hosts))
+    measured = meter.rates(seconds, *(host.number for host in hosts))
     return [[each / MIB for each in rates] for rates in measured]
 
 
@@ -76,10 +85,7 @@ def test_limits_hold_while_running(work: Path) -> None:
 
 
 def test_receivers_of_one_seed_get_equal_shares(work: Path) -> None:
-    """Two receivers get the same of what a seed may send, however much each one asks for.
-
-    Without a limit it is TCP that shares the link, fairly only in the long run; those figures are only printed.
-    """
+    """Two receivers get the same of what a seed may send, or can, however much each one asks for."""
     sizes = (400 * MIB, 400 * MIB, 200 * MIB, 200 * MIB)
     films = [make_file(work / "share" / f"film {number}", size, number) for number, size in enumerate(sizes)]
     with Lan(3) as lan, Meter(lan, 1, 2) as meter:
@@ -89,15 +95,41 @@ def test_receivers_of_one_seed_get_equal_shares(work: Path) -> None:
         roots = [share["root"] for share in seed.json("share", *films)]
         begin(one, roots[0])
         begin(two, roots[1])
-        (first, second) = steady(meter, one, two)
-        print(f"\na link of 200 Mbit/s: {mean(first):.2f} and {mean(second):.2f} MiB/s")
+        elapse(TURNS_SECONDS)
+        pairs = [("a link of 200 Mbit/s", steady(meter, one, two, seconds=TURNS_MEASURED_SECONDS))]
         seed.run("limit", "--up", "12MiB")
-        pairs = [("a limit of 12 MiB/s", steady(meter, one, two))]
+        pairs.append(("a limit of 12 MiB/s", steady(meter, one, two)))
         for root in roots[2:]:
             begin(two, root)
         pairs.append(("the same, one transfer against three", steady(meter, one, two)))
 
+    print()
     for what, (first, second) in pairs:
         print(f"{what}: {mean(first):.2f} and {mean(second):.2f} MiB/s, {mean(first) / mean(second):.3f}")
     for _, (first, second) in pairs:
         assert abs(mean(first) / mean(second) - 1) <= 0.10
+    assert sum(map(mean, pairs[0][1])) > 0.9 * 200e6 / 8 / MIB
+
+
+def test_slow_receiver_costs_others_little(work: Path) -> None:
+    """Beside a receiver behind a link of 10 Mbit/s another one gets nearly what it gets alone."""
+    films = [
+        make_file(work / "share" / f"film {number}", size, number)
+        for number, size in enumerate((900 * MIB, 60 * MIB))
+    ]
+    with Lan(3) as lan, Meter(lan, 1, 2) as meter:
+        shape(lan, 0, "200mbit")
+        narrow(lan, 2, "10mbit")
+        seed, fast, slow = (lan.host(number, work / f"host{number}") for number in range(3))
+        meet(seed, fast, slow)
+        roots = [share["root"] for share in seed.json("share", *films)]
+        begin(fast, roots[0])
+        (alone,) = steady(meter, fast)
+        begin(slow, roots[1])
+        (beside, narrowed) = steady(meter, fast, slow, seconds=CHECKED_SECONDS)
+
+    print()
+    show("beside a slow receiver", beside, mean(alone))
+    show("the slow one", narrowed, 10e6 / 8 / MIB)
+    assert mean(beside) >= 0.85 * mean(alone)
+    assert mean(narrowed) >= 0.8 * 10e6 / 8 / MIB
