@@ -102,8 +102,8 @@ async def wait_ready(paths: Paths, *, seconds: float) -> RemoteEngine:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment, in which a source tree that we run from is found from another folder."""
+def environment() -> dict[str, str]:
+    """Return our environment, in which a process finds the source tree that we run from, wherever it starts."""
     root = Path(peerterm.__file__).parents[1]
     if root.name in {"site-packages", "dist-packages"}:
         return dict(os.environ)
@@ -125,7 +125,7 @@ class _Child:
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
                     cwd=paths.home,  # neither keeps the user's folder busy nor imports from it
-                    env=_environment(),
+                    env=environment(),
                     start_new_session=True,
                 )
         except OSError as error:

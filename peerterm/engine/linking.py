@@ -123,6 +123,7 @@ class Linking:
             on_beacon=self._heard,
             make_beacon=self.me.beacon,
             rng=Random(),  # noqa: S311 - spreads the schedule
+            port=self._settings.discovery_port,
             on_addresses_changed=self._addresses_changed,
             on_resumed=self._resumed,
         )

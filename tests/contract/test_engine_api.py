@@ -16,6 +16,7 @@ from peerterm.api.engine import EngineApi
 from peerterm.api.events import Event, PeerJoined, PeerLeft, ShareChanged, Snapshot, TransferChanged
 from peerterm.api.views import (
     BrowsePage,
+    ChunkMapView,
     EntryView,
     HolderView,
     IdentityView,
@@ -429,6 +430,41 @@ async def test_download_has_a_priority_and_a_limit(setup: Setup) -> None:
         await setup.api.limit("nothing", down=1)
     with pytest.raises(NotFound):
         await setup.api.move("nothing", "up")
+
+
+async def test_download_that_ended_can_be_cleared(setup: Setup) -> None:
+    """It is off the list for good; one that has not ended stays on it."""
+    await setup.world.join()
+    setup.world.hold()
+    ident = (await setup.api.get(f"{HOLDER}/x.mkv")).transfer_id
+    with pytest.raises(UsageError):
+        await setup.api.clear(ident)
+    kept = await setup.api.clear()
+    await setup.api.cancel(ident)
+
+    assert kept == 0
+    assert await setup.api.clear(ident[:4]) == 1
+    assert await setup.api.transfers() == []
+    assert await setup.api.clear() == 0
+    with pytest.raises(NotFound):
+        await setup.api.clear(ident)
+
+
+async def test_chunk_map_says_what_is_held(setup: Setup) -> None:
+    """Of a download that is complete every part is."""
+    await setup.world.join()
+    async with closing(setup.api.events()) as events:
+        await until(events, Snapshot)
+        view = await setup.api.get(f"{HOLDER}/x.mkv")
+        while view.state != "done":
+            view = (await until(events, TransferChanged)).transfer
+    shown = await setup.api.chunk_map(view.transfer_id[:4], 8)
+
+    assert isinstance(shown, ChunkMapView)
+    assert (shown.transfer_id, shown.cells) == (view.transfer_id, [100] * 8)
+    assert shown.held == shown.chunks > 0
+    with pytest.raises(NotFound):
+        await setup.api.chunk_map("nothing", 8)
 
 
 async def test_engine_has_limits(setup: Setup) -> None:

@@ -74,6 +74,21 @@ def test_no_transfers_is_an_empty_list(serving: ServedEngine, run: Callable[...,
     assert (table.out, table.err) == ("", "no transfers; fetch something: peerterm get REF\n")
 
 
+def test_transfers_that_ended_are_cleared(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
+    """``--clear`` says how many were forgotten, and lists the rest."""
+    fake.known_transfers = [
+        make_transfer("x", state="done"),
+        make_transfer("y"),
+        make_transfer("z", state="failed"),
+    ]
+
+    cleared, again = run("transfers", "--clear", "--json"), run("transfers", "--clear")
+
+    assert [view["name"] for view in cleared.json] == ["y"]
+    assert cleared.err == "2 transfers cleared\n"
+    assert again.err.startswith("0 transfers cleared")
+
+
 def test_cancel_ends_transfers(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
     """A prefix is enough; what was fetched goes only when asked; a wrong id does not keep the others."""
     fake.known_transfers = [make_transfer("x"), make_transfer("y")]

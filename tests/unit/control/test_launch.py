@@ -181,8 +181,8 @@ def test_source_tree_is_found_from_another_folder(monkeypatch: pytest.MonkeyPatc
     """An installed package needs no help."""
     monkeypatch.setenv("PYTHONPATH", "/other")
     root = str(Path(__file__).parents[3])
-    tree = launch._environment()["PYTHONPATH"]
+    tree = launch.environment()["PYTHONPATH"]
     monkeypatch.setattr("peerterm.__file__", "/lib/site-packages/peerterm/__init__.py")
 
     assert tree == f"{root}{os.pathsep}/other"
-    assert launch._environment()["PYTHONPATH"] == "/other"
+    assert launch.environment()["PYTHONPATH"] == "/other"
