@@ -99,6 +99,14 @@ class TransferChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRemoved:
+    """An upload has ended, or a download was cleared off the list."""
+
+    event: ClassVar[str] = "transfer_removed"
+    transfer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDropped:
     """A source is not used by a transfer any more. ``strikes`` is how many bad chunks it sent."""
 
@@ -130,6 +138,7 @@ Event: TypeAlias = (
     | ShareChanged
     | ShareRemoved
     | TransferChanged
+    | TransferRemoved
     | SourceDropped
     | Notice
 )

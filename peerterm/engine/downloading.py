@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peerterm.api.events import TransferChanged
+from peerterm.api.events import TransferChanged, TransferRemoved
 from peerterm.core.ids import PeerId, Root, TransferId
 from peerterm.core.life import Event, Life, PauseReason, State
 from peerterm.core.queue import Queue
@@ -241,6 +241,8 @@ class Downloads:
         except StorageError:
             self._transfers |= ended
             raise
+        for key in ended:
+            self._bus.publish(TransferRemoved(transfer_id=key))
         return len(ended)
 
     async def chunk_map(self, reference: str, cells: int) -> ChunkMapView:

@@ -30,6 +30,7 @@ from peerterm.engine.reuse import Reuse
 from peerterm.engine.searching import Searching
 from peerterm.engine.sharing import Sharing
 from peerterm.engine.tasks import Tasks, tolerate
+from peerterm.engine.upload_news import UploadNews
 from peerterm.engine.uploading import Uploads
 from peerterm.errors import PeertermError, UsageError
 from peerterm.net.identity import Identity, tag
@@ -184,7 +185,8 @@ class Engine:
 
     async def _run_services(self) -> None:
         async with self._tasks:
-            for run in (self._sharing.run, self._downloads.run, self._linking.run):
+            news = UploadNews(self._bus, lambda: self._uploads.views(self._peers.name_of))
+            for run in (self._sharing.run, self._downloads.run, self._linking.run, news.run):
                 self._tasks.start(run())
             await self._stop.wait()
             self._state = "stopping"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from peerterm.api.views import SourceView, TransferView
 from peerterm.core.ids import Root
 from peerterm.core.pieces import Piece, PieceRefused, Refusal
+from peerterm.core.rate import RateMeter
 from peerterm.engine.reading import HeldContent, LaneReader, SharedContent
 from peerterm.errors import StorageError
 from peerterm.store.reading import SharedFile
@@ -47,12 +48,12 @@ ACTIVE_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Sent:
-    """What one peer has been given since the engine started."""
+    """What one peer has been given since it last was idle."""
 
-    bytes: int = 0
-    started_at: float = 0.0
+    started_at: float
+    meter: RateMeter
     last_at: float = 0.0
-    rate: float = 0.0
+    bytes: int = 0
     root: Root | None = None
 
 
@@ -81,10 +82,11 @@ class Uploads:
         """Count what a lane has sent."""
         with self._lock:
             now = time.monotonic()
-            record = self._sent.setdefault(peer, Sent(started_at=now, last_at=now))
-            if now - record.last_at > ACTIVE_SECONDS:
-                record.started_at, record.bytes = now, 0
+            record = self._sent.get(peer)
+            if record is None or now - record.last_at > ACTIVE_SECONDS:
+                record = self._sent[peer] = Sent(now, RateMeter(now))
             record.bytes += size
+            record.meter.add(size, now)
             record.last_at = now
             record.root = piece.root
             if len(self._sent) > MAX_SENT:
@@ -199,10 +201,8 @@ class Uploads:
         """Return what goes out at present, one row a peer."""
         now = time.monotonic()
         with self._lock:
-            active = [
-                (peer, record) for peer, record in self._sent.items() if now - record.last_at < ACTIVE_SECONDS
-            ]
-        return [_upload_view(peer, name_of(peer), record, now) for peer, record in active]
+            active = {peer: each for peer, each in self._sent.items() if now - each.last_at < ACTIVE_SECONDS}
+            return [_upload_view(peer, name_of(peer), record, now) for peer, record in active.items()]
 
 
 def _shared_files(files: list[StoredFile]) -> tuple[SharedFile, ...]:
@@ -216,8 +216,7 @@ def _haves(root: Root, bits: Bitfield) -> list[Have]:
 
 
 def _upload_view(peer: PeerId, name: str, record: Sent, now: float) -> TransferView:
-    seconds = max(now - record.started_at, 0.001)
-    rate = record.bytes / seconds
+    rate = record.meter.rate(now)
     return TransferView(
         transfer_id=f"up-{peer[:8]}",
         direction="up",
@@ -229,7 +228,7 @@ def _upload_view(peer: PeerId, name: str, record: Sent, now: float) -> TransferV
         total=record.bytes,
         rate=rate,
         eta=None,
-        seconds=seconds,
+        seconds=now - record.started_at,
         files=0,
         done_files=0,
         path="",

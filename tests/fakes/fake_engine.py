@@ -15,6 +15,7 @@ from peerterm.api.events import (
     ShareRemoved,
     Snapshot,
     TransferChanged,
+    TransferRemoved,
 )
 from peerterm.api.views import (
     BrowsePage,
@@ -348,6 +349,8 @@ class FakeEngine:
         if transfer and not ended:
             raise UsageError(f"{chosen[0].name}: it is {chosen[0].state}", "cancel it first")
         self.known_transfers = [view for view in self.known_transfers if view not in ended]
+        for view in ended:
+            self.announce(TransferRemoved(transfer_id=view.transfer_id))
         return len(ended)
 
     async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
