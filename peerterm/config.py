@@ -8,9 +8,7 @@ values.
 from __future__ import annotations
 
 import difflib
-import os
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,141 +16,28 @@ from typing import Any, Literal, TypeAlias
 from peerterm import config_file
 from peerterm import config_values as values
 from peerterm.api.views import SettingView
-from peerterm.core.names import MAX_DISPLAY_CHARACTERS
+from peerterm.config_sections import FileSettings, LogSettings, NodeSettings, TransferSettings, UiSettings
 from peerterm.errors import ConfigError
 
+__all__ = [
+    "FileSettings",
+    "LogSettings",
+    "NodeSettings",
+    "Settings",
+    "TransferSettings",
+    "UiSettings",
+    "begin_file",
+    "fault_of",
+    "find_setting",
+    "flag_name",
+    "reset_value",
+    "set_value",
+    "to_text",
+    "variable_name",
+    "words_of",
+]
+
 Source: TypeAlias = Literal["default", "file", "environment", "flag"]
-
-
-def _own_name() -> str:
-    label = socket.gethostname().partition(".")[0]
-    try:
-        return values.peer_name(label[:MAX_DISPLAY_CHARACTERS])
-    except values.BadValue:
-        return "peerterm"
-
-
-def _downloads() -> Path:
-    from platformdirs import user_downloads_path  # noqa: PLC0415 - a verb without an engine never asks
-
-    return user_downloads_path()
-
-
-def _threads() -> int:
-    return min(4, os.cpu_count() or 1)
-
-
-def _setting(
-    env: str,
-    read: Callable[[object], Any],
-    summary: str,
-    *,
-    default: Any = None,
-    make: Callable[[], Any] | None = None,
-) -> Any:
-    metadata = {"env": env, "read": read, "help": summary}
-    return field(default_factory=make or (lambda: default), metadata=metadata)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSettings:
-    """How this machine appears on the network."""
-
-    name: str = _setting(
-        "PEERTERM_NAME", values.peer_name, "what peers see; the host's name if not set", make=_own_name
-    )
-    port: int = _setting(
-        "PEERTERM_PORT",
-        values.integer(0, 65535),
-        "TCP port; 0 is 47470, or another if that is taken",
-        default=0,
-    )
-    interfaces: tuple[str, ...] = _setting(
-        "PEERTERM_INTERFACE",
-        values.several(values.text),
-        "network interfaces to use; none named means all",
-        default=(),
-    )
-    peers: tuple[str, ...] = _setting(
-        "PEERTERM_PEER", values.several(values.address), "HOST:PORT of peers that beacons do not reach", default=()
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSettings:
-    """What is shared, and where downloads go."""
-
-    download_dir: Path = _setting(  # noqa: RUF009 - a field, as the others
-        "PEERTERM_DOWNLOAD_DIR", values.path, "folder for downloads", make=_downloads
-    )
-    share: tuple[Path, ...] = _setting(
-        "PEERTERM_SHARE", values.several(values.path), "paths shared at each start", default=()
-    )
-    share_hidden: bool = _setting(
-        "PEERTERM_SHARE_HIDDEN", values.switch, "also share files whose names begin with a dot", default=False
-    )
-    ignore: tuple[str, ...] = _setting(
-        "PEERTERM_IGNORE",
-        values.several(values.text),
-        "patterns, as in .gitignore, of files never shared",
-        default=(),
-    )
-    scan_threads: int = _setting(
-        "PEERTERM_SCAN_THREADS", values.integer(1, 64), "threads that read files for the index", make=_threads
-    )
-    scan_rate: int = _setting(
-        "PEERTERM_SCAN_RATE", values.rate, "most bytes a second read for the index; 0 is no limit", default=0
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferSettings:
-    """How much of the network and the disk downloads and uploads may take."""
-
-    running: int = _setting(
-        "PEERTERM_RUNNING",
-        values.integer(1, 100),
-        "downloads that run at once; further ones are queued",
-        default=3,
-    )
-    down_limit: int = _setting(
-        "PEERTERM_DOWN_LIMIT", values.rate, "most bytes a second received, such as 10MiB; 0 is no limit", default=0
-    )
-    up_limit: int = _setting(
-        "PEERTERM_UP_LIMIT", values.rate, "most bytes a second sent, such as 1.5M; 0 is no limit", default=0
-    )
-    upload_slots: int = _setting(
-        "PEERTERM_UPLOAD_SLOTS",
-        values.integer(1, 64),
-        "peers served at once; others wait their turn",
-        default=8,
-    )
-    min_free: int | None = _setting(
-        "PEERTERM_MIN_FREE",
-        values.automatic(values.amount),
-        "bytes downloads leave free on a disk; auto is 2 %, at least 1 GiB, at most 10 %",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
-    """What the engine writes down."""
-
-    level: str = _setting(
-        "PEERTERM_LOG_LEVEL",
-        values.one_of("debug", "info", "warning", "error"),
-        "least level written",
-        default="info",
-    )
-    size_bytes: int = _setting(
-        "PEERTERM_LOG_SIZE_BYTES",
-        values.integer(65536, 2**30),
-        "size at which the log file is rotated",
-        default=5 * 1024**2,
-    )
-    keep: int = _setting(
-        "PEERTERM_LOG_KEEP", values.integer(2, 100), "log files kept, the current one included", default=3
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +48,7 @@ class Settings:
     files: FileSettings = field(default_factory=FileSettings)
     transfers: TransferSettings = field(default_factory=TransferSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    ui: UiSettings = field(default_factory=UiSettings)
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     @classmethod
@@ -210,11 +96,12 @@ class Settings:
         ]
 
 
-_SECTIONS: dict[str, type[NodeSettings | FileSettings | TransferSettings | LogSettings]] = {
+_SECTIONS: dict[str, type[NodeSettings | FileSettings | TransferSettings | LogSettings | UiSettings]] = {
     "node": NodeSettings,
     "files": FileSettings,
     "transfers": TransferSettings,
     "log": LogSettings,
+    "ui": UiSettings,
 }
 _KNOWN: dict[str, Mapping[str, Any]] = {
     f"{section}.{item.name}": item.metadata for section, kind in _SECTIONS.items() for item in fields(kind)
@@ -226,16 +113,40 @@ def _value(settings: Settings, name: str) -> Any:
     return getattr(getattr(settings, section), key)
 
 
+def variable_name(name: str) -> str:
+    """Return the environment variable of a setting: ``PEERTERM_PORT`` for ``node.port``."""
+    variable: str = _KNOWN[name]["env"]
+    return variable
+
+
 def flag_name(name: str) -> str:
     """Return the command line's flag for a setting: ``--port`` for ``node.port``."""
-    variable: str = _KNOWN[name]["env"]
-    return "--" + variable.removeprefix("PEERTERM_").lower().replace("_", "-")
+    return "--" + variable_name(name).removeprefix("PEERTERM_").lower().replace("_", "-")
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return all words that a setting can be; none if it can be others."""
+    read = _KNOWN[name]["read"]
+    if read is values.switch:
+        return ("true", "false")
+    return read.words if isinstance(read, values.OneOf) else ()
+
+
+def fault_of(name: str, text: str) -> str:
+    """Return what is wrong with a text as the value of a setting; nothing if it can be set."""
+    try:
+        _KNOWN[name]["read"](text)
+    except values.BadValue as error:
+        return str(error)
+    return ""
 
 
 def to_text(value: object) -> str:
     """Write a value the way ``config set`` and the variables take it."""
     if isinstance(value, tuple):
         return ",".join(to_text(item) for item in value)
+    if isinstance(value, Mapping):
+        return ",".join(f"{action}={keys.replace(',', ' ')}" for action, keys in value.items())
     if value is None:
         return values.AUTOMATIC
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -304,7 +215,29 @@ def set_value(path: Path, key: str, text: str) -> None:
     config_file.edit(path, section, field_name, _plain(value))
 
 
+def begin_file(path: Path) -> None:
+    """Make a ``config.toml`` that sets nothing, if there is none: the sign that the user was asked once.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    config_file.begin(path)
+
+
+def reset_value(path: Path, key: str) -> None:
+    """Take one value out of ``config.toml``, so that its default holds.
+
+    Raises:
+        ConfigError: Unknown key, or a file that cannot be read or written.
+    """
+    section, _, field_name = find_setting(key).partition(".")
+    _read_file(path)
+    config_file.remove(path, section, field_name)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)
     return to_text(value) if value is None or isinstance(value, Path) else value

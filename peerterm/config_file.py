@@ -43,12 +43,39 @@ def edit(file: Path, section: str, key: str, value: object) -> None:
     Raises:
         ConfigError: It cannot be written.
     """
-    import tomlkit  # noqa: PLC0415 - only `config set` and `limit` edit the file
+    import tomlkit  # noqa: PLC0415 - only `config set`, `limit` and the settings screen edit the file
 
     document = tomlkit.parse(file.read_text()) if file.exists() else tomlkit.document()
     table = document.setdefault(section, tomlkit.table())
     table[key] = value
     _replace(file, tomlkit.dumps(document))
+
+
+def begin(file: Path) -> None:
+    """Make a file that sets nothing, if there is none.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    if not file.exists():
+        _replace(file, "# What can be set here: peerterm config list\n")
+
+
+def remove(file: Path, section: str, key: str) -> None:
+    """Take one value out of a file that ``read`` accepts, if it is there; comments and order stay.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    import tomlkit  # noqa: PLC0415 - only the settings screen takes values back
+
+    if not file.exists():
+        return
+    document = tomlkit.parse(file.read_text())
+    table = document.get(section)
+    if table is not None and key in table:
+        del table[key]
+        _replace(file, tomlkit.dumps(document))
 
 
 def _replace(file: Path, text: str) -> None:

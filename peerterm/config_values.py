@@ -7,7 +7,8 @@ raises ``BadValue``, which says what it must be.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,22 @@ def switch(value: object) -> bool:
     return value
 
 
-def one_of(*choices: str) -> Callable[[object], str]:
-    """Accept one of some words."""
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Accepts one of some words; a program can offer them."""
 
-    def read(value: object) -> str:
-        if value not in choices:
-            raise BadValue(f"must be one of {', '.join(choices)}")
+    words: tuple[str, ...]
+
+    def __call__(self, value: object) -> str:
+        """Return the word."""
+        if value not in self.words:
+            raise BadValue(f"must be one of {', '.join(self.words)}")
         return str(value)
 
-    return read
+
+def one_of(*words: str) -> OneOf:
+    """Accept one of some words."""
+    return OneOf(words)
 
 
 def several(read_one: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
@@ -155,3 +163,43 @@ def address(value: object) -> str:
     if not found or not 1 <= int(found[2]) <= 65535:
         raise BadValue("must be HOST:PORT")
     return given
+
+
+_ACTION = re.compile(r"[a-z]+(\.[a-z_]+)+")
+_KEY = re.compile(r"((ctrl|alt|shift|super)\+)*[A-Za-z0-9_]+")
+
+
+def keymap(value: object) -> dict[str, str]:
+    """Accept keys by action: a table, or text such as ``files.get=d g,peers.browse=enter``.
+
+    Whether there is such an action, and whether keys clash, is for the program that has them.
+
+    Returns:
+        By action, its keys separated by commas, as Textual takes them.
+    """
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        value = {action.strip(): keys for action, _, keys in pairs}
+    if not isinstance(value, Mapping):
+        raise BadValue("must be a table of keys by action")
+    return {action: _keys(action, keys) for action, keys in _flat(value).items()}
+
+
+def _flat(table: Mapping[str, object]) -> dict[str, object]:
+    """Write ``{"files": {"get": "d"}}`` as ``{"files.get": "d"}``: TOML takes a dot in a bare key for a table."""
+    found: dict[str, object] = {}
+    for name, content in table.items():
+        if isinstance(content, Mapping):
+            found |= {f"{name}.{rest}": keys for rest, keys in _flat(content).items()}
+        else:
+            found[name] = content
+    return found
+
+
+def _keys(action: str, value: object) -> str:
+    given = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not _ACTION.fullmatch(action) or not isinstance(given, list) or not given:
+        raise BadValue("must name actions and their keys, such as files.get=d f5")
+    if not all(isinstance(key, str) and _KEY.fullmatch(key) for key in given):
+        raise BadValue("must have keys such as d, G, ctrl+g, f5 or question_mark")
+    return ",".join(given)

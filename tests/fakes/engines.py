@@ -7,17 +7,12 @@ import hashlib
 import os
 import threading
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
-
-import pytest
 
 from peerterm.config import FileSettings, NodeSettings, Settings, TransferSettings
 from peerterm.core.pieces import Piece, PieceKind, PieceRefused, Refusal
-from peerterm.engine import linking
 from peerterm.engine.engine import Engine
 from peerterm.engine.reading import LaneReader
-from peerterm.net.beacons import Beacons
 from peerterm.paths import Paths
 
 if TYPE_CHECKING:
@@ -55,14 +50,12 @@ async def running(
     """Run one engine named ``name`` with a profile of its own below ``folder``, and ``at_once`` downloads."""
     defaults: dict[str, Any] = {"download_dir": folder / name / "downloads", "scan_threads": 2}
     settings = Settings(
-        node=NodeSettings(name=name, interfaces=("lo",), peers=peers),
+        node=NodeSettings(name=name, interfaces=("lo",), discovery_port=BEACON_PORT, peers=peers),
         files=FileSettings(**defaults | files),
         transfers=TransferSettings(running=at_once, min_free=0),
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linking, "Beacons", partial(Beacons, port=BEACON_PORT))
-        async with Engine(settings, Paths.resolve(str(folder / name / "profile"), {})) as engine:
-            yield engine
+    async with Engine(settings, Paths.resolve(str(folder / name / "profile"), {})) as engine:
+        yield engine
 
 
 @asynccontextmanager

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from peerterm import config
-from peerterm.config import Settings, find_setting, flag_name, set_value, to_text
+from peerterm.config import (
+    Settings,
+    begin_file,
+    fault_of,
+    find_setting,
+    flag_name,
+    reset_value,
+    set_value,
+    to_text,
+    variable_name,
+    words_of,
+)
 from peerterm.errors import ConfigError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -103,6 +114,16 @@ def test_unknown_key_names_file_key_and_nearest(file: Path, text: str, told: str
         ("transfers.min_free", "-1"),
         ("transfers.min_free", "true"),
         ("log.level", '"loud"'),
+        ("ui.theme", '"dark"'),
+        ("ui.mouse", "true"),
+        ("ui.keymap", "3"),
+        ("ui.keymap", '"files.get"'),
+        ("ui.keymap", '"files.get="'),
+        ("ui.keymap", '"files.get=?"'),
+        ("ui.keymap", "{files = 3}"),
+        ("ui.keymap", '{"files.get" = []}'),
+        ("ui.keymap", '{"files.get" = [3]}'),
+        ("ui.keymap", '{"Files.get" = "d"}'),
     ],
 )
 def test_bad_value_names_file_and_key(file: Path, key: str, value: str) -> None:
@@ -282,3 +303,74 @@ def test_document_lists_every_setting_and_no_other() -> None:
     declared = [(name, item["env"], item["help"]) for name, item in config._KNOWN.items()]
 
     assert rows == declared
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[ui.keymap]\n"files.get" = "d,ctrl+g"\n"peers.sort" = ["f5"]\n',
+        '[ui]\nkeymap.files.get = "d ctrl+g"\nkeymap.peers.sort = "f5"\n',
+        '[ui]\nkeymap = "files.get=d ctrl+g, peers.sort=f5"\n',
+    ],
+)
+def test_keymap_is_a_table_or_text(file: Path, content: str) -> None:
+    """However it is written, an action has its keys, separated by commas."""
+    file.write_text(content)
+
+    assert Settings.load(file).ui.keymap == {"files.get": "d,ctrl+g", "peers.sort": "f5"}
+
+
+def test_keymap_that_is_set_can_be_read_again(file: Path) -> None:
+    """``config set`` writes a table, the views show what it takes, and nothing empties it."""
+    text = "files.get=d ctrl+g,peers.sort=f5"
+    set_value(file, "ui.keymap", text)
+    written = file.read_text()
+    shown = {view.name: view.value for view in Settings.load(file).views()}["ui.keymap"]
+    set_value(file, "keymap", "")
+
+    assert written == '[ui.keymap]\n"files.get" = "d,ctrl+g"\n"peers.sort" = "f5"\n'
+    assert shown == text
+    assert Settings.load(file).ui.keymap == {}
+
+
+def test_value_is_taken_back(file: Path) -> None:
+    """Only the one line goes; without it or a file nothing happens."""
+    file.write_text("[node]\nport = 1 # mine\n# keep\nname = 'a'\n")
+
+    reset_value(file, "port")
+    reset_value(file, "node.port")
+    reset_value(file, "log.level")
+    reset_value(file.parent / "absent", "port")
+
+    assert file.read_text() == "[node]\n# keep\nname = 'a'\n"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_value_is_not_taken_back_from_a_broken_file(file: Path) -> None:
+    """A file that cannot be read stays as it is."""
+    file.write_text("[node\n")
+    with pytest.raises(ConfigError):
+        reset_value(file, "port")
+
+    assert file.read_text() == "[node\n"
+
+
+def test_file_is_begun_once(file: Path) -> None:
+    """It is private and sets nothing; one that is there stays."""
+    begin_file(file)
+    sources, mode = Settings.load(file).sources, file.stat().st_mode & 0o777
+    file.write_text("[node]\nport = 1\n")
+    begin_file(file)
+
+    assert (sources, mode) == ({}, 0o600)
+    assert file.read_text() == "[node]\nport = 1\n"
+
+
+def test_program_can_ask_what_a_setting_takes() -> None:
+    """Its words, its variable, and what is wrong with a text."""
+    assert words_of("log.level") == ("debug", "info", "warning", "error")
+    assert words_of("files.share_hidden") == ("true", "false")
+    assert words_of("node.port") == ()
+    assert variable_name("node.port") == "PEERTERM_PORT"
+    assert fault_of("node.port", "1") == ""
+    assert fault_of("node.port", "x") == "must be a whole number from 0 to 65535"
