@@ -1,0 +1,1 @@
+"""The full-screen program: panes, dialogs and widgets over the ``EngineApi``; it owns no truth."""

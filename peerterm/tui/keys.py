@@ -1,0 +1,229 @@
+"""Every action of the program: its keys, its name, where it works. Bindings, hints, help, palette come from here.
+
+Pure data. One letter means one verb in the whole program; a lower-case letter is safe, its upper-case one goes
+further. Letters never fire while text is typed; Ctrl and function keys do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Scope = Literal[
+    "anywhere", "global", "list", "peers", "files", "search", "transfers", "chat", "shares", "stream", "log"
+]
+
+PANES: tuple[Scope, ...] = ("peers", "files", "search", "transfers", "chat", "shares", "stream", "log")
+"""The panes in the order of their digits."""
+
+TITLES = {
+    "peers": "Peers",
+    "files": "Files",
+    "search": "Search",
+    "transfers": "Transfers",
+    "chat": "Chat",
+    "shares": "Shares",
+    "stream": "Stream",
+    "log": "Log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a key does.
+
+    Attributes:
+        id: ``scope.verb``; what a user keymap names.
+        keys: As Textual spells them; any of them fires it.
+        method: Textual's action, without ``action_``, looked for from the focus upwards.
+        label: One or two words, for the hints row.
+        help: What it does, for help and palette: an imperative sentence without a full stop.
+        hint: Its rank in the hints row, 1 first; 0 never stands there.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    method: str
+    label: str
+    help: str
+    hint: int = 0
+
+    @property
+    def scope(self) -> str:
+        """Where the keys work."""
+        return self.id.partition(".")[0]
+
+    def binding(self) -> Binding:
+        """Return it as Textual takes it."""
+        return Binding(
+            ",".join(self.keys),
+            self.method,
+            self.help,
+            show=False,
+            priority=self.scope == "anywhere" and "ctrl+c" not in self.keys and "ctrl+z" not in self.keys,
+            id=self.id,
+        )
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("anywhere.help", ("f1",), "help", "help", "Show every key of this pane"),
+    Action("anywhere.settings", ("f2",), "settings", "settings", "Change settings"),
+    Action("anywhere.palette", ("ctrl+p",), "command_palette", "commands", "Run any action by its name"),
+    Action("anywhere.jump", ("ctrl+o",), "jump", "jump", "Choose a pane from a list"),
+    Action("anywhere.attention", ("ctrl+g",), "attention", "attention", "Go to what needs attention next"),
+    Action("anywhere.redraw", ("ctrl+l",), "redraw", "redraw", "Draw the screen anew"),
+    Action("anywhere.quit", ("ctrl+q",), "leave", "quit", "Leave the program"),
+    Action("anywhere.interrupt", ("ctrl+c",), "interrupt", "quit", "Copy the selection; twice, leave the program"),
+    Action("anywhere.suspend", ("ctrl+z",), "suspend_process", "suspend", "Suspend to the shell"),
+    *(
+        Action(
+            f"global.{pane}", (str(digit),), f"show_pane('{pane}')", TITLES[pane].lower(), f"Go to {TITLES[pane]}"
+        )
+        for digit, pane in enumerate(PANES, 1)
+    ),
+    Action("global.help", ("question_mark",), "help", "help", "Show every key of this pane"),
+    Action("global.settings", ("comma",), "settings", "settings", "Change settings"),
+    Action("global.palette", ("colon",), "command_palette", "cmds", "Run any action by its name", 8),
+    Action("global.back", ("escape",), "leave_input", "back", "Cancel, clear the filter, or leave the input"),
+    Action("global.quit", ("q",), "leave", "quit", "Leave the program", 9),
+    Action("global.rescan", ("R",), "rescan", "rescan", "Look for changes in every share"),
+    Action("global.zoom", ("z",), "zoom", "zoom", "Give this pane the whole screen, or give it back"),
+    Action("global.pause_all", ("P",), "pause_all", "pause all", "Pause every transfer, or resume all of them"),
+    Action("global.bandwidth", ("b",), "bandwidth", "limit", "Limit the rate of everything or of one transfer"),
+    Action("global.start", ("E",), "start_engine", "start", "Start the engine again after it was stopped"),
+    Action("list.down", ("j", "down"), "down", "down", "Move down"),
+    Action("list.up", ("k", "up"), "up", "up", "Move up"),
+    Action("list.first", ("g", "home"), "first", "first", "Go to the first row"),
+    Action("list.last", ("G", "end"), "last", "last", "Go to the last row"),
+    Action("list.half_down", ("ctrl+d",), "half(1)", "half down", "Move half a page down"),
+    Action("list.half_up", ("ctrl+u",), "half(-1)", "half up", "Move half a page up"),
+    Action("list.page_down", ("pagedown",), "page(1)", "page down", "Move a page down"),
+    Action("list.page_up", ("pageup",), "page(-1)", "page up", "Move a page up"),
+    Action("list.mark", ("space",), "mark", "mark", "Mark the row, or take its mark away", 6),
+    Action("list.mark_all", ("A",), "mark_all", "mark all", "Mark every row, or take all marks away"),
+    Action("peers.browse", ("enter", "l", "right"), "browse", "browse", "Browse what the peer shares", 1),
+    Action("peers.get_all", ("d",), "download", "get", "Download everything that the peer shares", 2),
+    Action("peers.filter", ("slash",), "filter", "filter", "Show only peers whose name has these words", 3),
+    Action("peers.sort", ("s",), "sort", "sort", "Choose the order of the peers", 4),
+    Action("peers.copy", ("y",), "copy", "copy", "Copy the name, address or id"),
+    Action("peers.info", ("i",), "info", "info", "Say all that is known of the peer"),
+    Action(
+        "files.open",
+        ("enter", "l", "right"),
+        "open",
+        "open",
+        "Open the folder; of a file, say all that is known",
+        2,
+    ),
+    Action("files.up", ("h", "left", "backspace"), "up", "up", "Go to the folder above", 3),
+    Action("files.get", ("d",), "download", "get", "Download what is marked, or this", 1),
+    Action("files.get_to", ("D",), "download_to", "get to", "Download into a folder of your choice"),
+    Action("files.filter", ("slash",), "filter", "filter", "Show only entries whose name has these words", 4),
+    Action("files.sort", ("s",), "sort", "sort", "Choose the order of the entries", 5),
+    Action("files.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
+    Action("files.info", ("i",), "info", "info", "Say all that is known of the entry"),
+    Action("search.edit", ("slash",), "edit_query", "search", "Type what to search for", 1),
+    Action("search.get", ("d",), "download", "get", "Download what is marked, or this", 2),
+    Action("search.get_to", ("D",), "download_to", "get to", "Download into a folder of your choice"),
+    Action("search.limits", ("e",), "edit_limits", "type/size", "Search for one type or size only", 3),
+    Action("search.open", ("l", "right"), "open", "folder", "Browse the folder it lies in", 4),
+    Action("search.sort", ("s",), "sort", "sort", "Choose the order of the hits", 5),
+    Action("search.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
+    Action("search.info", ("i", "enter"), "info", "info", "Say all that is known of the hit, and who has it"),
+    Action("transfers.pause", ("p",), "pause", "pause", "Pause, or let it go on", 1),
+    Action("transfers.cancel", ("x",), "cancel", "cancel", "Cancel; what has come stays on disk", 2),
+    Action("transfers.cancel_delete", ("X",), "cancel_delete", "delete", "Cancel and delete what has come"),
+    Action("transfers.retry", ("r",), "retry", "retry", "Try again what failed or was cancelled", 3),
+    Action("transfers.later", ("J",), "move_later", "order", "Move down in the queue", 4),
+    Action("transfers.sooner", ("K",), "move_sooner", "sooner", "Move up in the queue"),
+    Action("transfers.clear", ("c",), "clear", "clear", "Take what has ended off the list", 5),
+    Action("transfers.details", ("v",), "details", "details", "Show or hide the details", 8),
+    Action("transfers.filter", ("slash",), "filter", "filter", "Show only transfers whose name has these words", 6),
+    Action("transfers.sort", ("s",), "sort", "sort", "Choose the order of the transfers", 7),
+    Action("transfers.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
+    Action("transfers.info", ("i", "enter"), "info", "info", "Say all that is known of the transfer"),
+    Action("shares.add", ("a",), "add", "add", "Share a file or folder", 1),
+    Action("shares.remove", ("x",), "remove", "unshare", "Stop sharing; the files stay", 2),
+    Action("shares.rescan", ("r",), "rescan_one", "rescan", "Look for changes in this share", 3),
+    Action("shares.browse", ("enter", "l", "right"), "browse", "browse", "See it as peers do", 4),
+    Action("shares.filter", ("slash",), "filter", "filter", "Show only shares whose name has these words", 5),
+    Action("shares.sort", ("s",), "sort", "sort", "Choose the order of the shares", 6),
+    Action("shares.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
+    Action("shares.info", ("i",), "info", "info", "Say all that is known of the share, and what was left out"),
+    Action("log.follow", ("f",), "follow", "follow", "Stay at the newest line, or stop to", 1),
+    Action("log.level", ("e",), "level", "level", "Show only warnings and errors, or everything", 2),
+    Action("log.filter", ("slash",), "filter", "filter", "Show only lines with these words", 3),
+    Action("log.copy", ("y",), "copy", "copy", "Copy the log's path or the lines shown"),
+)
+
+
+def actions_of(*scopes: str) -> list[Action]:
+    """Return the actions of some scopes, in their order."""
+    return [action for scope in scopes for action in ACTIONS if action.scope == scope]
+
+
+def bindings_of(*scopes: str) -> list[Binding]:
+    """Return the bindings of some scopes."""
+    return [action.binding() for action in actions_of(*scopes)]
+
+
+LACKING = {"chat": {"list"}, "stream": {"list"}, "log": {"list.mark", "list.mark_all"}}
+"""Scopes and actions that do not work in a pane: it has no list, or one without marks."""
+
+
+def actions_in(pane: str) -> list[Action]:
+    """Return all that keys do in a pane: its own actions, those of its list, those of everywhere."""
+    actions = actions_of(pane, "list", "global", "anywhere")
+    return [action for action in actions if not {action.scope, action.id} & LACKING.get(pane, set())]
+
+
+def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
+    """Return the keys of an action as the user wants them: by a comma-separated keymap, else as they are."""
+    return [key.strip() for key in keymap[action.id].split(",")] if action.id in keymap else list(action.keys)
+
+
+def hints_of(pane: str) -> list[Action]:
+    """Return what the hints row of a pane may show, most wanted first; ``? help`` always comes last."""
+    shown = [action for action in actions_in(pane) if action.hint]
+    return sorted(shown, key=lambda action: (action.scope != pane, action.hint))
+
+
+_SYMBOLS = {
+    "question_mark": "?", "comma": ",", "colon": ":", "slash": "/", "escape": "Esc", "enter": "Enter",
+    "space": "Space", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp", "pagedown": "PgDn",
+    "home": "Home", "end": "End", "backspace": "Bksp",
+}  # fmt: skip
+_ASCII_SYMBOLS = {"up": "Up", "down": "Down", "left": "Left", "right": "Right"}
+
+
+def spelled(key: str, *, ascii_only: bool = False) -> str:
+    """Return a key as a person reads it: ``ctrl+p`` is ``Ctrl+p``, ``question_mark`` is ``?``."""
+    symbols = _SYMBOLS | _ASCII_SYMBOLS if ascii_only else _SYMBOLS
+    parts = key.split("+")
+    last = symbols.get(
+        parts[-1], parts[-1].upper() if parts[-1][0] == "f" and parts[-1][1:].isdigit() else parts[-1]
+    )
+    return "+".join([part.capitalize() for part in parts[:-1]] + [last])
+
+
+def clashes(keymap: Mapping[str, str], scopes: Iterable[str] = PANES) -> list[str]:
+    """Return what is wrong with a user keymap: names of no action, and keys that would mean two things in a pane.
+
+    Args:
+        keymap: Comma-separated keys by action id.
+        scopes: Panes to look at.
+    """
+    known = {action.id for action in ACTIONS}
+    faults = [f"there is no action {name}" for name in keymap if name not in known]
+    for pane in scopes:
+        taken: dict[str, str] = {}
+        for action in actions_in(pane):
+            for key in keys_of(action, keymap):
+                if (other := taken.setdefault(key, action.id)) != action.id:
+                    faults.append(f"{key} means both {other} and {action.id}")
+    return list(dict.fromkeys(faults))

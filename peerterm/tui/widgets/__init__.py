@@ -1,0 +1,1 @@
+"""Widgets that know no pane and no engine: tables, logs, bars. Import each from its own module."""

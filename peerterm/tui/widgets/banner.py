@@ -1,0 +1,20 @@
+"""The row that says that the engine is gone; hidden while it is there."""
+
+from __future__ import annotations
+
+from peerterm.tui.widgets.plain import Plain, safe
+
+
+class Banner(Plain):
+    """Why there is no engine, and what helps."""
+
+    DEFAULT_CSS = """
+    Banner { height: 1; display: none; background: $error; color: $background; text-style: bold; }
+    Banner.-lost { display: block; }
+    """
+
+    def show(self, lost: str) -> None:
+        """Show a reason; an empty one hides the row."""
+        self.set_class(bool(lost), "-lost")
+        if lost:
+            self.say(safe((" E starts the engine", "reverse"), f"  {lost}"))
