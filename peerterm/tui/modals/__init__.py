@@ -1,0 +1,1 @@
+"""Dialogs: they ask one thing, over the screen, and go away."""

@@ -1,0 +1,184 @@
+"""What the screen shows of the engine: the newest view of everything, kept by its events. Pure; no Textual.
+
+Text in views is as peers gave it: the engine must get it back unchanged. Widgets make it safe when they show it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from peerterm.api.events import (
+    Notice,
+    PeerAddressChanged,
+    PeerChanged,
+    PeerJoined,
+    PeerLeft,
+    PeerRenamed,
+    PeerRestarted,
+    ShareChanged,
+    ShareRemoved,
+    Snapshot,
+    SourceDropped,
+    TransferChanged,
+    TransferRemoved,
+)
+
+if TYPE_CHECKING:
+    from peerterm.api.events import Event
+    from peerterm.api.views import PeerView, ShareView, StatusView, TransferView
+
+ENDED = frozenset({"done", "failed", "cancelled"})
+MAX_NEWS = 100
+"""Most lines kept for the user who was not looking."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is different since it was last shown; ``everything`` after a new snapshot."""
+
+    everything: bool = False
+    status: bool = False
+    peers: set[str] = field(default_factory=set)
+    shares: set[str] = field(default_factory=set)
+    transfers: set[str] = field(default_factory=set)
+    news: list[tuple[str, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.everything or self.status or self.peers or self.shares or self.transfers or self.news)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What moves now, each way and in bytes a second; what waits or failed; seconds until all is done."""
+
+    down: int
+    down_rate: float
+    up: int
+    up_rate: float
+    queued: int
+    failed: int
+    eta: float | None
+
+
+class Model:
+    """Peers, shares and transfers by id, in the order they became known.
+
+    Attributes:
+        status: ``None`` before the first snapshot.
+        seen_failures: Failed transfers that the user went to.
+    """
+
+    def __init__(self) -> None:
+        self.status: StatusView | None = None
+        self.peers: dict[str, PeerView] = {}
+        self.shares: dict[str, ShareView] = {}
+        self.transfers: dict[str, TransferView] = {}
+        self.seen_failures: set[str] = set()
+        self._changes = Changes()
+
+    def take_changes(self) -> Changes:
+        """Return what changed since the last call."""
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    def apply(self, event: Event) -> None:
+        """Take an event of the engine."""
+        match event:
+            case Snapshot():
+                self._reset(event)
+            case (
+                PeerJoined(peer=peer)
+                | PeerLeft(peer=peer)
+                | PeerRestarted(peer=peer)
+                | PeerRenamed(peer=peer)
+                | PeerAddressChanged(peer=peer)
+                | PeerChanged(peer=peer)
+            ):
+                self.peers[peer.peer_id] = peer
+                self._changes.peers.add(peer.peer_id)
+                if text := _peer_news(event):
+                    self._tell("info", text)
+            case ShareChanged(share=share):
+                self.shares[share.share_id] = share
+                self._changes.shares.add(share.share_id)
+            case ShareRemoved(share_id=share_id):
+                self.shares.pop(share_id, None)
+                self._changes.shares.add(share_id)
+            case TransferChanged(transfer=transfer):
+                self._transfer_changed(transfer)
+            case TransferRemoved(transfer_id=transfer_id):
+                self.forget_transfer(transfer_id)
+            case SourceDropped(name=name, reason=reason):
+                self._tell("warning", f"{name} is not asked any more: {reason}")
+            case Notice(level=level, text=text):
+                self._tell(level, text)
+
+    def forget_transfer(self, transfer_id: str) -> None:
+        """Take a transfer off the list."""
+        if self.transfers.pop(transfer_id, None):
+            self._changes.transfers.add(transfer_id)
+            self.seen_failures.discard(transfer_id)
+
+    def _reset(self, snapshot: Snapshot) -> None:
+        self.status = snapshot.status
+        self.peers = {peer.peer_id: peer for peer in snapshot.peers}
+        self.shares = {share.share_id: share for share in snapshot.shares}
+        self.transfers = {transfer.transfer_id: transfer for transfer in snapshot.transfers}
+        self.seen_failures &= {key for key, each in self.transfers.items() if each.state == "failed"}
+        self._changes.everything = True
+
+    def _transfer_changed(self, transfer: TransferView) -> None:
+        before = self.transfers.get(transfer.transfer_id)
+        self.transfers[transfer.transfer_id] = transfer
+        self._changes.transfers.add(transfer.transfer_id)
+        if transfer.state != "failed":
+            self.seen_failures.discard(transfer.transfer_id)
+        if before and before.state != transfer.state and transfer.direction == "down":
+            if transfer.state == "done":
+                self._tell("info", f"{transfer.name} is here")
+            elif transfer.state == "failed":
+                error = transfer.error or "failed"
+                self._tell("error", error if error.startswith(transfer.name) else f"{transfer.name}: {error}")
+
+    def _tell(self, level: str, text: str) -> None:
+        self._changes.news.append((level, text))
+        del self._changes.news[:-MAX_NEWS]
+
+    @property
+    def rates(self) -> Rates:
+        """Sum up what moves."""
+        down = [each for each in self.transfers.values() if each.direction == "down" and each.state == "running"]
+        up = [each for each in self.transfers.values() if each.direction == "up" and each.state == "running"]
+        queued = [each for each in self.transfers.values() if each.state in {"queued", "connecting", "waiting"}]
+        failed = [
+            key for key, each in self.transfers.items() if each.state == "failed" and key not in self.seen_failures
+        ]
+        down_rate = sum(each.rate for each in down)
+        left = sum(each.total - each.bytes for each in down)
+        return Rates(
+            down=len(down),
+            down_rate=down_rate,
+            up=len(up),
+            up_rate=sum(each.rate for each in up),
+            queued=len(queued),
+            failed=len(failed),
+            eta=left / down_rate if down_rate else None,
+        )
+
+    @property
+    def online(self) -> list[PeerView]:
+        """The peers that are online."""
+        return [peer for peer in self.peers.values() if peer.state == "online"]
+
+
+def _peer_news(event: Event) -> str:
+    match event:
+        case PeerJoined(peer=peer):
+            return f"{peer.name} is online"
+        case PeerLeft(peer=peer, reason=reason):
+            return f"{peer.name} left" if reason == "bye" else f"{peer.name} is gone ({reason})"
+        case PeerRenamed(peer=peer, old_name=old_name):
+            return f"{old_name} is called {peer.name} now"
+        case _:
+            return ""

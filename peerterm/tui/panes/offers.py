@@ -1,0 +1,153 @@
+"""A list of contents that peers offer: getting them, into the configured folder or another."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
+
+from textual import on, work
+
+from peerterm.display import clean
+from peerterm.errors import PeertermError
+from peerterm.tui import format as f
+from peerterm.tui.browsing import heading
+from peerterm.tui.modals.dialogs import Confirm, Prompt
+from peerterm.tui.panes.table_pane import Row, TablePane
+from peerterm.tui.paths import complete_path, expanded, fault_of_folder
+from peerterm.tui.widgets.virtual_table import VirtualTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_BATCH = 100
+"""Most rows that are listed at once; between two batches keys are heard."""
+
+MANY_DOWNLOADS = 50
+"""From so many downloads on the user is asked before they are queued."""
+
+MAX_SUMMED = 5000
+"""Most marked rows whose bytes are summed up while the user marks; for more it would be felt."""
+
+DOWNLOAD_SETTING = "files.download_dir"
+_NAME_CELLS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A content to download; one without a root is not ready yet."""
+
+    name: str
+    size: int
+    root: str
+
+
+class OffersPane(TablePane[Row], Generic[Row]):
+    """The part of a pane that both lists of contents share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = ""
+
+    # What a pane gives
+
+    def size_of(self, row: Row) -> int:
+        """Return the bytes of a row."""
+        raise NotImplementedError
+
+    async def offers(self, rows: Sequence[Row]) -> Sequence[Offer]:
+        """Return what downloading these rows means; may ask the engine.
+
+        Raises:
+            PeertermError: It cannot be found out.
+        """
+        raise NotImplementedError
+
+    def show_title(self) -> None:
+        """Say above the list what it is."""
+        raise NotImplementedError
+
+    # Listing and getting
+
+    async def list_more(self, rows: Sequence[Row]) -> None:
+        """Put rows into the list, however many, without keeping the keyboard waiting."""
+        for start in range(0, len(rows), MAX_BATCH):
+            self.table.put_many(rows[start : start + MAX_BATCH])
+            await asyncio.sleep(0)
+
+    @work(exclusive=True, group="dialogs")
+    async def action_download(self) -> None:
+        """Download what is marked, or the row of the cursor."""
+        if offers := await self._wanted():
+            question = Confirm(
+                f"Download {_sum_of(offers)}?", "Each becomes a transfer of its own; a folder would be one."
+            )
+            if len(offers) < MANY_DOWNLOADS or await self.app.push_screen_wait(question):
+                self._get(offers)
+
+    @work(exclusive=True, group="dialogs")
+    async def action_download_to(self) -> None:
+        """Download what is marked, or the row of the cursor, into a folder that the user types."""
+        if not (offers := await self._wanted()):
+            return
+        prompt = Prompt(
+            f"Download {_sum_of(offers)} into",
+            await self._usual_folder(),
+            check=fault_of_folder,
+            complete=complete_path,
+            note="A folder; Tab completes. One that does not exist is made.",
+        )
+        if folder := await self.app.push_screen_wait(prompt):
+            self._folder = folder
+            self._get(offers, expanded(folder))
+
+    async def _wanted(self) -> Sequence[Offer]:
+        if not (rows := self.table.chosen):
+            self.program.say("nothing is here yet")
+            return ()
+        try:
+            offers = [offer for offer in await self.offers(rows) if offer.root]
+        except PeertermError as error:
+            self.program.say(error.advice, "error")
+            return ()
+        if not offers:
+            self.program.say("there is nothing to download yet", "warning")
+        return offers
+
+    def _get(self, offers: Sequence[Offer], folder: str = "") -> None:
+        self.program.download([offer.root for offer in offers], folder)
+        self.table.clear_marks()
+
+    async def _usual_folder(self) -> str:
+        if not self._folder:
+            try:
+                settings = await self.engine.settings()
+            except PeertermError:
+                return "~/"  # only a suggestion
+            self._folder = next((each.value for each in settings if each.name == DOWNLOAD_SETTING), "~/")
+        return self._folder
+
+    # Title
+
+    def headline(self, where: str, *facts: str) -> None:
+        """Say where the user is, and facts, what is marked first among them."""
+        marked = []
+        if count := self.table.marked_count:
+            size = f", {f.size(sum(map(self.size_of, self.table.chosen)))}" if count <= MAX_SUMMED else ""
+            marked = [f"{count:,} marked{size}"]
+        width, is_ascii = self.size.width, self.program.terminal.is_ascii
+        self.title(heading(where, [*marked, *facts], width or self.app.size.width, ascii_only=is_ascii))
+
+    @on(VirtualTable.MarksChanged)
+    def _marks_changed(self) -> None:
+        self.show_title()
+
+    def on_resize(self) -> None:
+        """Write the title as long as there is room."""
+        self.show_title()
+
+
+def _sum_of(offers: Sequence[Offer]) -> str:
+    size = f.size(sum(offer.size for offer in offers))
+    what = clean(offers[0].name, width=_NAME_CELLS) if len(offers) == 1 else f"{len(offers):,} entries"
+    return f"{what} ({size})"

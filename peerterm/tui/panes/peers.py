@@ -1,0 +1,143 @@
+"""Who is on the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from peerterm.display import counted
+from peerterm.tui import format as f
+from peerterm.tui.panes.base import NO_ENGINE, pane_bindings
+from peerterm.tui.panes.table_pane import TablePane
+from peerterm.tui.widgets.virtual_table import Cell, Column, VirtualTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.binding import BindingType
+
+    from peerterm.api.views import PeerView
+    from peerterm.tui.model import Changes
+    from peerterm.tui.widgets.cells import Tone
+
+_STATES: dict[str, tuple[str, str, Tone]] = {
+    "online": ("●", "@", "good"),
+    "connecting": ("◌", "~", "warn"),
+    "offline": ("○", "o", "dim"),
+}
+
+
+_NOBODY = ("Listening; nobody is here yet.", "Start peerterm on another machine of this network.")
+
+
+class PeersPane(TablePane["PeerView"]):
+    """Everyone who is or was here; Enter browses."""
+
+    SCOPE = "peers"
+    BINDINGS: ClassVar[list[BindingType]] = pane_bindings("peers")
+
+    def make_table(self) -> VirtualTable[PeerView]:
+        """Return the table of peers."""
+        return VirtualTable(
+            [
+                Column("name", "Name", 16, flex=1),
+                Column("state", "State", 12),
+                Column("shares", "Shares", 6, align="right", priority=1),
+                Column("bytes", "Size", 6, align="right"),
+                Column("rate", "Rate", 8, align="right", priority=2),
+                Column("seen", "Seen", 6, align="right", priority=3),
+                Column("address", "Address", 21, priority=4),
+                Column("trust", "Trust", 8, priority=5),
+                Column("id", "Id", 8, priority=6),
+            ],
+            cells=self._cells,
+            row_id=lambda peer: peer.peer_id,
+            search_text=lambda peer: f"{peer.name} {peer.address} {peer.peer_id}",
+            sort_keys={
+                "name": lambda peer: peer.name.casefold(),
+                "state": lambda peer: (peer.state != "online", peer.name.casefold()),
+                "shares": lambda peer: -peer.shares,
+                "bytes": lambda peer: -peer.bytes,
+                "rate": lambda peer: -self._rate(peer.peer_id),
+                "seen": lambda peer: (peer.state != "online", -peer.last_seen),
+                "address": lambda peer: peer.address,
+                "trust": lambda peer: peer.trust,
+                "id": lambda peer: peer.peer_id,
+            },
+            ascii_only=self.program.terminal.is_ascii,
+        )
+
+    def on_mount(self) -> None:
+        """Show those who are here first."""
+        self.table.sort_by("state")
+
+    def _cells(self, peer: PeerView) -> Sequence[Cell | str]:
+        glyph, plain, tone = _STATES[peer.state]
+        mark = plain if self.program.terminal.is_ascii else glyph
+        is_online = peer.state == "online"
+        return (
+            Cell(peer.name, "normal" if is_online else "dim"),
+            Cell(f"{mark} {peer.state}", tone),
+            str(peer.shares),
+            f.size(peer.bytes),
+            f.rate(self._rate(peer.peer_id)),
+            "now" if is_online else f.age(peer.last_seen),
+            peer.address,
+            Cell(peer.trust, "bad" if peer.trust == "blocked" else "dim"),
+            Cell(peer.peer_id[:8], "dim"),
+        )
+
+    def _rate(self, peer_id: str) -> float:
+        moving = [each for each in self.model.transfers.values() if each.state == "running"]
+        return sum(source.rate for each in moving for source in each.sources if source.peer_id == peer_id)
+
+    def show(self, changes: Changes) -> None:
+        """Show who came, left or changed."""
+        if changes.everything:
+            self.table.replace_rows(list(self.model.peers.values()))
+        moved = {
+            source.peer_id
+            for key in changes.transfers
+            if (transfer := self.model.transfers.get(key))
+            for source in transfer.sources
+        }
+        self.table.put_many([self.model.peers[key] for key in changes.peers | moved if key in self.model.peers])
+        self.table.empty = _NOBODY if self.model.status else NO_ENGINE
+        known = len(self.model.peers)
+        self.title(f" {counted(len(self.model.online), 'peer')} online, {known} known" if known else "")
+
+    def copies(self, row: PeerView) -> Sequence[tuple[str, str, str]]:
+        """Offer name, address and id."""
+        return [("n", "name", row.name), ("a", "address", row.address), ("i", "id", row.peer_id)]
+
+    def facts(self, row: PeerView) -> tuple[str, Sequence[tuple[str, str]]]:
+        """Say what a peer says of itself."""
+        return row.name, [
+            ("state", row.state),
+            ("address", row.address or "-"),
+            ("id", row.peer_id),
+            ("trust", row.trust),
+            ("shares", f"{counted(row.shares, 'share')}, {f.size(row.bytes)}"),
+            ("version", row.version or "-"),
+            ("last seen", "now" if row.state == "online" else f"{f.age(row.last_seen)} ago"),
+        ]
+
+    def action_browse(self) -> None:
+        """Browse what a peer shares."""
+        if peer := self.table.cursor_row:
+            self.program.browse(peer.peer_id)
+        else:
+            self.program.say("nobody is here yet")
+
+    def action_download(self) -> None:
+        """Download everything that the marked peers share."""
+        if peers := self.table.chosen:
+            self.ask(self._download([peer.peer_id for peer in peers]))
+        else:
+            self.program.say("nobody is here yet")
+
+    async def _download(self, peers: list[str]) -> None:
+        pages = [await self.engine.browse(peer) for peer in peers]
+        if roots := [entry.root for page in pages for entry in page.entries if entry.root]:
+            self.program.download(roots)
+        else:
+            self.program.say("there is nothing to download yet", "warning")

@@ -1,0 +1,52 @@
+"""Starts the full-screen program in this terminal and brings the terminal back as it was."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from peerterm.tui.preferences import read_preferences, terminal_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from peerterm.api.engine import EngineApi
+    from peerterm.paths import Paths
+
+
+def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True) -> int:
+    """Run the program on a profile until the user leaves; its engine goes on.
+
+    Args:
+        paths: The profile.
+        extra_args: Arguments of an engine that is started.
+        may_start: Whether one may be.
+
+    Returns:
+        The exit code: 0 if the user left, 128 and its number after a signal, 1 after a bug.
+    """
+    wanted, fault = read_preferences(paths.config, os.environ)
+    terminal = terminal_for(os.environ, wanted)
+    terminal.prepare(os.environ)
+    from peerterm.api.events import Notice  # noqa: PLC0415 - as the two that follow
+    from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - Textual reads the environment when it is imported
+    from peerterm.tui.driver import TerminalDriver  # noqa: PLC0415 - it is Textual's, too
+    from peerterm.tui.keys import clashes  # noqa: PLC0415
+
+    @asynccontextmanager
+    async def connect(start: bool) -> AsyncIterator[EngineApi]:
+        from peerterm.control.launch import attach  # noqa: PLC0415 - the first frame does not wait for it
+
+        async with await attach(paths, start=start and may_start, extra_args=extra_args) as engine:
+            yield engine
+
+    keymap = dict(wanted.keymap)
+    driver = replace(terminal, driver_class=TerminalDriver)
+    program = PeertermApp(connect, driver, keymap, None if extra_args else paths.config)
+    fault = fault.replace(str(paths.config), paths.config.name)  # all of it must fit a row
+    for text in [fault] if fault else clashes(keymap):
+        program.model.apply(Notice(level="warning", text=text))
+    program.run(mouse=terminal.has_mouse)
+    return program.return_code or 0

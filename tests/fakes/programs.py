@@ -1,0 +1,157 @@
+"""The full-screen program on engines in memory, and its screen as text."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from peerterm.api.views import HolderView, LogLine, ShareView, SourceView
+from peerterm.errors import EngineNotRunning
+from peerterm.tui import app
+from peerterm.tui.app import PeertermApp
+from tests.fakes.browsable import BrowsableEngine, file, folder
+from tests.fakes.fake_engine import OWN_ID, FakeEngine, make_hit, make_peer, make_transfer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from textual.app import App
+    from textual.pilot import Pilot
+
+    from peerterm.api.views import TransferView
+    from peerterm.tui.terminal import Terminal
+
+LOOKS = 500
+NOON = 1_755_172_800.0
+"""2025-08-14, 12:00 UTC: the same day all around the world but in the farthest islands."""
+
+
+class Program(PeertermApp):
+    """A program that finds ``engines`` one after the other, and none when they are used up."""
+
+    CSS_PATH = str(Path(app.__file__).parent / "styles" / "base.tcss")
+
+    def __init__(self, *engines: FakeEngine, terminal: Terminal | None = None) -> None:
+        self.engines = list(engines)
+        super().__init__(self._next, terminal)
+        self.copied: list[str] = []
+
+    @asynccontextmanager
+    async def _next(self, _start: bool) -> AsyncIterator[FakeEngine]:
+        if not self.engines:
+            raise EngineNotRunning("no engine runs")
+        yield self.engines.pop(0)
+
+    def copy(self, text: str) -> None:
+        """Keep what was copied."""
+        self.copied.append(text)
+
+
+def text_of(program: App[None]) -> str:
+    """Return the screen as it is drawn now."""
+    strips = program.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], object]) -> None:
+    """Let the program work until something holds."""
+    for _ in range(LOOKS):
+        if holds():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError(f"it never came:\n{text_of(pilot.app)}")
+
+
+async def until_shown(pilot: Pilot[None], text: str) -> None:
+    """Let the program work until a text is on the screen."""
+    await until(pilot, lambda: text in text_of(pilot.app))
+
+
+def make_share(name: str, **fields: Any) -> ShareView:
+    """Return a share that is ready, with what the test cares about."""
+    known: dict[str, Any] = {
+        "share_id": f"{sum(name.encode(errors='replace')):08x}",
+        "name": name,
+        "path": f"/home/alice/{name}",
+        "kind": "folder",
+        "root": "e" * 64,
+        "sha256": "",
+        "files": 3,
+        "bytes": 3000,
+        "visibility": "everyone",
+        "state": "ready",
+    }
+    return ShareView(**known | fields)
+
+
+def populated() -> BrowsableEngine:
+    """Return an engine of which every pane has something to show, the same at any time of day."""
+    engine = BrowsableEngine()
+    week_ago = time.time() - 7.5 * 86_400
+    bob = make_peer("bob", shares=2, bytes=412_000_000_000, address="192.168.1.20:47470", trust="known")
+    carol = make_peer("carol", bytes=18_000_000_000, address="192.168.1.21:47470")
+    erin = make_peer("erin", state="offline", shares=4, bytes=9_100_000_000, last_seen=week_ago)
+    engine.known_peers = [bob, carol, erin]
+    engine.known_shares = [
+        make_share("Pictures", files=81_204, bytes=412_000_000_000),
+        make_share("Music", files=14_020, bytes=160_000_000_000, state="indexing", done_bytes=10**11, eta=75.0),
+        make_share("Old disk", state="missing", error="/home/alice/Old disk: it is not there", files=2, bytes=2000),
+    ]
+    at_bob = SourceView(peer_id=bob.peer_id, name="bob", bytes=4_000_000_000, rate=39_200_000.0)
+    at_carol = SourceView(peer_id=carol.peer_id, name="carol", bytes=260_000_000, rate=2_000_000.0)
+    engine.known_transfers = [
+        _transfer("photo.jpg", 4_100_000, 4_100_000, state="done", sources=[at_bob]),
+        _transfer("thesis.pdf", 11_280_000, 12_000_000, state="failed", error="thesis.pdf: the disk is full"),
+        _transfer("film.mkv", 4_260_000_000, 6_000_000_000, rate=41.2e6, eta=42.0, sources=[at_bob, at_carol]),
+        _transfer("holiday", 1_640_000_000, 9_100_000_000, kind="folder", files=214, state="paused"),
+        _transfer("music.zip", 0, 2_200_000_000, state="queued"),
+        _transfer("talk.mkv", 400_000_000, 1_200_000_000, direction="up", rate=2e6, sources=[at_carol]),
+    ]
+    engine.folders = {
+        (bob.peer_id, ""): [folder("Music", 20), folder("Photos", 214)],
+        (bob.peer_id, "Photos"): [
+            folder("holiday", 214),
+            file("IMG_0001.jpg", 4_100_000, mtime=NOON),
+            file("film.mkv", 6_000_000_000, mtime=NOON),
+        ],
+        (OWN_ID, "Pictures"): [file("cat.png", 70_000, mtime=NOON)],
+    }
+    engine.hits = [
+        make_hit(
+            name,
+            size=size,
+            mtime=NOON,
+            path=f"Music/live/{name}",
+            peers=[HolderView(peer_id=bob.peer_id, name="bob")],
+        )
+        for name, size in (("live-1.flac", 312_000_000), ("live-2.flac", 298_000_000))
+    ]
+    engine.lines = [
+        LogLine(at=NOON + number, level=level, source=source, text=text)
+        for number, (level, source, text) in enumerate(
+            [
+                ("info", "engine", "ready on port 47470"),
+                ("debug", "beacons", "heard bob at 192.168.1.20"),
+                ("warning", "links", "erin: connection reset, retry in 8 s"),
+                ("error", "transfers", "thesis.pdf: the disk is full"),
+            ]
+        )
+    ]
+    return engine
+
+
+def _transfer(name: str, has: int, total: int, **fields: Any) -> TransferView:
+    return make_transfer(name, bytes=has, total=total, path=f"/home/alice/Downloads/{name}", **fields)
+
+
+@asynccontextmanager
+async def running(
+    program: Program, size: tuple[int, int] = (80, 24), *, headless: bool = True
+) -> AsyncIterator[Pilot[None]]:
+    """Run a program until its engine is shown."""
+    async with program.run_test(size=size, headless=headless) as pilot:
+        await until(pilot, lambda: program.model.status and program.focused and not program._is_dirty)
+        await pilot.pause()
+        yield pilot
