@@ -14,6 +14,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from peerterm import __version__
 from peerterm.cli import (
     completion,
+    demo,
     verbs_config,
     verbs_content,
     verbs_engine,
@@ -50,6 +51,7 @@ found, 5 integrity, 6 storage, 130 interrupted.""",
 )
 for _verbs in (verbs_shares, verbs_peers, verbs_content, verbs_transfers, verbs_engine, verbs_config):
     _verbs.register(app)
+demo.register(app)
 completion.register(app)
 
 
@@ -57,6 +59,7 @@ completion.register(app)
 def start(
     *,
     no_ui: Annotated[bool, Parameter(help="Run the engine here, in the foreground.")] = False,
+    plain: Annotated[bool, Parameter(help="Print an overview instead of the full-screen program.")] = False,
     name: Annotated[str | None, Parameter(help="What peers see this machine as.")] = None,
     port: Annotated[int | None, Parameter(help="TCP and UDP port; 0 chooses one.")] = None,
     interface: Annotated[list[str] | None, Parameter(help="Use this network interface only; repeatable.")] = None,
@@ -65,8 +68,8 @@ def start(
     download_dir: Annotated[AnyPath | None, Parameter(help="Folder for downloads.")] = None,
     common: Common = COMMON,
 ) -> int:
-    """Show this machine, its peers and shares; starts the engine if none runs."""
-    from peerterm.cli import daemon, overview
+    """Run the full-screen program, or print an overview; starts the engine if none runs."""
+    from peerterm.cli import overview
     from peerterm.cli.common import absolute
 
     flags: dict[str, object] = {
@@ -78,7 +81,11 @@ def start(
         "files.download_dir": absolute(download_dir) if download_dir else None,
     }
     given = {setting: value for setting, value in flags.items() if value is not None}
-    return daemon.run(common, given) if no_ui else overview.run(common, given)
+    if no_ui:
+        from peerterm.cli import daemon
+
+        return daemon.run(common, given)
+    return overview.run(common, given, is_plain=plain)
 
 
 def main(arguments: Sequence[str]) -> int:
