@@ -86,6 +86,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Draw the pictures of the documents anew."""
+    install(session, "test")
+    session.run("python", "-m", "tests.fakes.pictures", "docs/pictures")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the wheel and check that it starts on its own."""
     session.install("build")
