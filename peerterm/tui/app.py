@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from textual.events import DescendantFocus, Resize
     from textual.events import Event as TextualEvent
     from textual.geometry import Size
-    from textual.widget import Widget
+    from textual.widget import AwaitMount, Widget
 
     from peerterm.api.engine import EngineApi
     from peerterm.api.events import Event
@@ -107,6 +107,7 @@ class PeertermApp(App[None]):
         self._config = config
         self._is_welcome = config is not None
         self._is_dirty = False
+        self._mounting: AwaitMount
         self._interrupted_at = self._shown_at = 0.0
         for theme in THEMES:
             self.register_theme(theme)
@@ -163,9 +164,13 @@ class PeertermApp(App[None]):
 
         switcher = self.screen_stack[0].query_one("#panes", ContentSwitcher)
         if not switcher.query(f"#panes > #{scope}"):
-            switcher.mount(make_pane(scope))
+            self._mounting = switcher.mount(make_pane(scope))
         switcher.current = scope
         pane = self.pane
+        if pane.is_mounted:
+            pane.focus_list()
+        else:
+            self.screen_stack[0].set_focus(None)  # no key shall do something in the pane that was left
         pane.call_after_refresh(self._pane_shown, pane)  # the pane itself calls it, so once it is mounted
         return pane
 
@@ -268,9 +273,11 @@ class PeertermApp(App[None]):
             return action in {"leave", "interrupt"}
         return len(self.screen_stack) == 1 or action not in OPENERS
 
-    def action_show_pane(self, scope: str) -> None:
-        """Show a pane."""
-        self.show_pane(scope)
+    async def action_show_pane(self, scope: str) -> None:
+        """Show a pane; the next key is for it already."""
+        pane = self.show_pane(scope)
+        await self._mounting
+        pane.focus_list()
 
     def action_help(self) -> None:
         """Show the keys of this pane."""

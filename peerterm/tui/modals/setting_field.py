@@ -139,7 +139,7 @@ class Field(Horizontal):
 
     DEFAULT_CSS = """
     Field { height: 1; }
-    Field > .name { width: 16; }
+    Field > .name { width: 18; }
     Field > Input, Field > Words { width: 1fr; height: 1; }
     Field.-bad > .name { color: $text-error; text-style: bold; }
     """

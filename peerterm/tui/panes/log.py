@@ -127,8 +127,13 @@ class LogPane(Pane):
         self._tell()
 
     def _add(self, lines: Sequence[LogLine]) -> None:
+        is_late = bool(lines and self._kept and lines[0].at < self._kept[-1].at)
         self._kept.extend(lines)
-        self._view.extend([_row(line) for line in lines if self._is_wanted(line)])
+        if is_late:  # what the program told and what the engine logged are seen at different times
+            self._kept = deque(sorted(self._kept, key=lambda line: line.at), MAX_KEPT)
+            self._show_anew()
+        else:
+            self._view.extend([_row(line) for line in lines if self._is_wanted(line)])
 
     # What is shown
 

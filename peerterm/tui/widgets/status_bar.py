@@ -46,8 +46,9 @@ class StatusBar(Static):
     def show(self, model: Model) -> None:
         """Show the engine as it is now."""
         parts, alarms = _parts_of(model), _alarms_of(model)
-        if (parts, alarms) != (self._parts, self._alarms):
-            self._parts, self._alarms = parts, alarms
+        is_seen = alarms != self._alarms or (parts != self._parts and self._news is None)
+        self._parts, self._alarms = parts, alarms
+        if is_seen:
             self._draw()
 
     def tell(self, news: Sequence[tuple[str, str]]) -> None:
@@ -85,7 +86,7 @@ def status_row(parts: Sequence[str], alarms: str, news: Content | None, width: i
     while len(shown) > 1 and cell_len(" " + " | ".join(shown)) > room:
         shown.pop()
     left = (Content(" " + " | ".join(shown)) if news is None else news).truncate(room, ellipsis=True)
-    return Content.assemble(left, " " * (room - left.cell_length), (alarms, "bold $error"))
+    return Content.assemble(left, " " * (room - left.cell_length), " ", (alarms, "bold $error"))
 
 
 def _parts_of(model: Model) -> list[str]:

@@ -116,7 +116,7 @@ async def test_escape_takes_back_then_closes(file: Path) -> None:
         await go(pilot, "transfers")
         await typed(pilot, "9")
         await pilot.press("escape")
-        await until_shown(pilot, "running       3")
+        await until_shown(pilot, "running         3")
         is_open = isinstance(pilot.app.screen, SettingsScreen)
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, SettingsScreen))
@@ -132,9 +132,9 @@ async def test_default_comes_back(file: Path) -> None:
         await opened(pilot, file)
         await go(pilot, "node", 1)
         await pilot.press("ctrl+r")
-        await until_shown(pilot, "port          0")
+        await until_shown(pilot, "port            0")
         await pilot.press("5", "ctrl+r")
-        await until_shown(pilot, "port          0")
+        await until_shown(pilot, "port            0")
 
     assert file.read_text() == '[node]\nname = "a"\n'
 
