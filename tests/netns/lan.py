@@ -13,11 +13,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import TracebackType
 
 _numbers = count(os.getpid() % 200)
@@ -48,11 +48,16 @@ def wait_until(condition: Callable[[], object], timeout: float, what: str = "") 
     return time.monotonic() - start
 
 
+def _is_taken(number: int) -> bool:
+    """Whether another test process has a LAN of this number."""
+    return Path(f"/sys/class/net/ptl{number}").exists()
+
+
 class Lan:
     """A bridge with ``hosts`` namespaces on it, each with the address 10.97.N.HOST+1 on its interface e0."""
 
     def __init__(self, hosts: int, *, uplink: str = "", has_ipv4: bool = True, has_ipv6: bool = True) -> None:
-        self.number = next(_numbers) % 250
+        self.number = next(number for each in _numbers if not _is_taken(number := each % 250))
         self.has_ipv4 = has_ipv4
         self.has_ipv6 = has_ipv6
         self.name = f"ptl{self.number}"

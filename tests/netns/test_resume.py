@@ -41,6 +41,7 @@ RATE = "100mbit"
 RATE_BYTES = 100_000_000 // 8
 IN_FLIGHT = MIB
 """Bytes that were in flight at each kill: the chunk that was just coming."""
+IN_FLIGHT_SECONDS = 1.5
 JOURNAL_SECONDS = 1.0
 AWAY_SECONDS = 60.0
 CUT_SECONDS = 120.0 if os.environ.get("PEERTERM_LONG") else 60.0
@@ -272,6 +273,7 @@ def test_orders_outlive_the_engine(work: Path) -> None:
             leech.run(words[0], ids[name], *words[1:])
         leech.run("priority", ids["paused"], "7")
         before = {name: view(leech, ids[name]) for name in names}
+        elapse(IN_FLIGHT_SECONDS)  # what was asked for still comes
         quiet_since = received(lan, 1)
         elapse(2.0)
 
