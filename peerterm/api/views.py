@@ -158,8 +158,9 @@ class TransferView:
     """A download or an upload.
 
     ``bytes`` of ``total`` are verified and on disk, ``local_bytes`` of them copied from what was here already;
-    ``rate`` is bytes per second; ``eta`` and ``seconds`` are seconds; ``path`` is where it ends up, empty until
-    known; ``error`` says what failed or what it waits for, and what to do; ``limit`` is bytes a second, 0 for none.
+    ``rate`` is bytes per second; ``eta`` and ``seconds`` are seconds; ``path`` is where it ended up, in
+    ``directory``, and empty before; ``error`` says what failed or what it waits for, and what to do; ``limit`` is
+    bytes a second, 0 for none.
     """
 
     transfer_id: str
@@ -181,6 +182,7 @@ class TransferView:
     error_code: str = ""
     priority: int = 0
     limit: int = 0
+    directory: str = ""
     local_bytes: int = 0
     wasted_bytes: int = 0
 

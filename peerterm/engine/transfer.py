@@ -216,6 +216,7 @@ class Transfer:
             files=self.files,
             done_files=self.landed_files,
             path=self.path,
+            directory=str(order.directory),
             sources=self._source_views(fetching),
             error=self._trouble(),
             error_code=self.error.code if self.error else "",
@@ -251,7 +252,7 @@ class Transfer:
                     name=self._around.name_of(peer),
                     bytes=self.tally.sources.get(peer, 0) + (stats.verified_bytes if stats else 0),
                     rate=stats.rate if stats and is_active else 0.0,
-                    state="active" if is_active else "dropped" if strikes else "gone",
+                    state="active" if is_active else "dropped" if strikes else "gone" if fetching else "idle",
                     strikes=strikes,
                 )
             )

@@ -134,7 +134,7 @@ class FilesPane(OffersPane[FileRow]):
                     more = page.next
                     await self.list_more(page.entries)
                     self._take_aim()
-                    self.show_title()
+                    self.count_on()
         except PeertermError as error:
             self._failed(error)
         else:

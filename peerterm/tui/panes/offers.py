@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Generic
 
 from textual import on, work
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 100
 """Most rows that are listed at once; between two batches keys are heard."""
+
+COUNT_SECONDS = 0.1
+"""How often the title counts rows that come: a key waits for what is being painted."""
 
 MANY_DOWNLOADS = 50
 """From so many downloads on the user is asked before they are queued."""
@@ -48,6 +52,7 @@ class OffersPane(TablePane[Row], Generic[Row]):
     def __init__(self) -> None:
         super().__init__()
         self._folder = ""
+        self._counted_at = 0.0
 
     # What a pane gives
 
@@ -70,10 +75,22 @@ class OffersPane(TablePane[Row], Generic[Row]):
     # Listing and getting
 
     async def list_more(self, rows: Sequence[Row]) -> None:
-        """Put rows into the list, however many, without keeping the keyboard waiting."""
+        """Put rows into the list, however many, without keeping the keyboard waiting.
+
+        The first of them at once: the cursor begins on what is first in order, not on what came first.
+        """
+        if not self.table.total_count:
+            self.table.replace_rows(rows)
+            return
         for start in range(0, len(rows), MAX_BATCH):
             self.table.put_many(rows[start : start + MAX_BATCH])
             await asyncio.sleep(0)
+
+    def count_on(self) -> None:
+        """Say above the list how much there is by now, unless that was said a moment ago."""
+        if (now := monotonic()) - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = now
+            self.show_title()
 
     @work(exclusive=True, group="dialogs")
     async def action_download(self) -> None:

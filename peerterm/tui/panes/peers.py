@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from peerterm.display import counted
+from textual import work
+
+from peerterm.display import counted, some
 from peerterm.tui import format as f
+from peerterm.tui.modals.dialogs import Confirm
 from peerterm.tui.panes.base import NO_ENGINE, pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
 from peerterm.tui.widgets.virtual_table import Cell, Column, VirtualTable
@@ -131,9 +134,17 @@ class PeersPane(TablePane["PeerView"]):
     def action_download(self) -> None:
         """Download everything that the marked peers share."""
         if peers := self.table.chosen:
-            self.ask(self._download([peer.peer_id for peer in peers]))
+            self._ask_first(peers)
         else:
             self.program.say("nobody is here yet")
+
+    @work(exclusive=True, group="dialogs")
+    async def _ask_first(self, peers: list[PeerView]) -> None:
+        names = some([peer.name for peer in peers])
+        shares, size = sum(peer.shares for peer in peers), sum(peer.bytes for peer in peers)
+        amount = f"{counted(shares, 'share')}, {f.size(size)}"
+        if await self.app.push_screen_wait(Confirm(f"Download everything that {names} shares?", amount)):
+            self.ask(self._download([peer.peer_id for peer in peers]))
 
     async def _download(self, peers: list[str]) -> None:
         pages = [await self.engine.browse(peer) for peer in peers]

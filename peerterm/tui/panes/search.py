@@ -88,6 +88,14 @@ class SearchPane(OffersPane["SearchHit"]):
 
     # The line
 
+    def on_descendant_focus(self) -> None:
+        """Say where the keys go."""
+        self.show_title()
+
+    def on_descendant_blur(self) -> None:
+        """Say where the keys go."""
+        self.show_title()
+
     @property
     def line(self) -> QueryInput:
         """Where the search is typed."""
@@ -207,11 +215,12 @@ class SearchPane(OffersPane["SearchHit"]):
         if self._found:
             self.table.put_many(list(self._found.values()))
             self._found.clear()
-        self.show_title()
+        self.count_on()
 
     def _ended(self) -> None:
         self._is_searching = False
         self._list_found()
+        self.show_title()
 
     # What the engine says
 
@@ -225,12 +234,15 @@ class SearchPane(OffersPane["SearchHit"]):
         online = counted(len(self.model.online), "peer") + " online"
         count = self.table.total_count
         hits = f"{count:,} hit{'s' * (count != 1)}"
+        way_on = ["Enter goes to the list"] if self.line.has_focus and not self._trouble else []
         if self._trouble or self._query is None:
-            self.headline(self._trouble[0] if self._trouble else online)
+            self.headline(self._trouble[0] if self._trouble else online, *way_on)
         elif self._is_searching:
-            self.headline(f"{'0 hits' if self._is_outdated else hits}, {online}, searching ... (Esc stops)")
+            self.headline(
+                f"{'0 hits' if self._is_outdated else hits}, {online}, searching ... (Esc stops)", *way_on
+            )
         else:
-            self.headline(f"the first {hits}; add a word" if count >= MAX_HITS else f"{hits}, {online}")
+            self.headline(f"the first {hits}; add a word" if count >= MAX_HITS else f"{hits}, {online}", *way_on)
         self.table.empty = self._trouble or self._reason(online)
 
     def _reason(self, online: str) -> tuple[str, ...]:

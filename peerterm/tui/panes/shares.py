@@ -8,6 +8,7 @@ from textual import work
 
 from peerterm.display import counted
 from peerterm.tui import format as f
+from peerterm.tui.links import link_to
 from peerterm.tui.modals.dialogs import Confirm, Prompt
 from peerterm.tui.panes.base import NO_ENGINE, pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
@@ -88,6 +89,7 @@ class SharesPane(TablePane["ShareView"]):
     def copies(self, row: ShareView) -> Sequence[tuple[str, str, str]]:
         """Offer name, path, root and SHA-256."""
         return [
+            ("l", "link", link_to(row.root, row.name, row.bytes)),
             ("n", "name", row.name),
             ("p", "path", row.path),
             ("r", "root", row.root),
@@ -133,10 +135,10 @@ class SharesPane(TablePane["ShareView"]):
         if not (shares := self.table.chosen):
             self.program.say("nothing is shared yet")
             return
-        what = shares[0].name if len(shares) == 1 else counted(len(shares), "share")
+        what, verb = (shares[0].name, "is") if len(shares) == 1 else (counted(len(shares), "share"), "are")
         lines = (f"{f.size(sum(share.bytes for share in shares))} are offered no longer.", "The files stay.")
         if await self.app.push_screen_wait(Confirm(f"Stop sharing {what}?", *lines)):
-            self.ask(self._unshare([share.share_id for share in shares]), f"{what} is not shared any more")
+            self.ask(self._unshare([share.share_id for share in shares]), f"{what} {verb} not shared any more")
 
     async def _unshare(self, shares: list[str]) -> None:
         for share in shares:

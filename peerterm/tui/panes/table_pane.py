@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from peerterm.tui.keys import actions_of
 from peerterm.tui.modals.dialogs import Choice, Facts, PlainText
+from peerterm.tui.modals.link import LinkScreen
 from peerterm.tui.panes.base import Pane
 from peerterm.tui.widgets.plain import Plain
 from peerterm.tui.widgets.virtual_table import VirtualTable
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 Row = TypeVar("Row")
+_PLAIN, _CODE = "\0", "\1"  # no text that can be copied
 
 
 class TablePane(Pane, Generic[Row]):
     """The part of a pane that all tables share; a pane gives the table, and says what its rows mean."""
 
     DEFAULT_CSS = """
-    TablePane .title { height: 1; color: $text-muted; }
+    TablePane .title { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     TablePane .filter { height: 1; display: none; }
     TablePane .filter.-shown { display: block; }
     TablePane VirtualTable { height: 1fr; }
@@ -122,9 +124,13 @@ class TablePane(Pane, Generic[Row]):
         copies = [copy for copy in self.copies(row) if copy[2]]
         options = [(key, f"{what}  {text}", text) for key, what, text in copies]
         everything = "\n".join(text for _, _, text in copies)
-        chosen = await self.app.push_screen_wait(Choice("Copy", [*options, ("t", "show as plain text", "\0")]))
-        if chosen == "\0":
+        options += [("q", "link as a QR code", _CODE)] if any(what == "link" for _, what, _ in copies) else []
+        chosen = await self.app.push_screen_wait(Choice("Copy", [*options, ("t", "show as plain text", _PLAIN)]))
+        if chosen == _PLAIN:
             self.app.push_screen(PlainText("Select with the terminal's own means", everything))
+        elif chosen == _CODE:
+            link = next(text for _, what, text in copies if what == "link")
+            self.app.push_screen(LinkScreen(self.facts(row)[0], link))
         elif chosen:
             self.program.copy(chosen)
 

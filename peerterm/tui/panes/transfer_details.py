@@ -146,7 +146,7 @@ def lines_of(
         lines.append(_map_line(view, held, width, ascii_only=ascii_only))
     lines.append(_rate_line(view, rates, width, ascii_only=ascii_only))
     if text.is_download(view):
-        lines += [_amounts_line(view), _line("to", Cell(view.path or "-"))]
+        lines += [_amounts_line(view), _line("to", Cell(view.path or view.directory or "-"))]
     lines.append(_line("root", Cell(view.root or "-", "dim")))
     return lines + _source_lines(view, max(height - len(lines), 1), ascii_only=ascii_only)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from peerterm.display import counted, human_bytes, human_rate, human_seconds
 from peerterm.errors import DiskFull
 from peerterm.tui import format as f
+from peerterm.tui.links import link_to
 from peerterm.tui.model import ENDED
 from peerterm.tui.widgets.cells import Cell, Tone
 
@@ -111,7 +112,7 @@ def _progress(view: TransferView, *, ascii_only: bool) -> str:
 
 def copies(view: TransferView) -> list[tuple[str, str, str]]:
     """Return what can be copied: a key, what it is, and the text."""
-    link = f"peerterm:{view.root}" if view.root else ""
+    link = link_to(view.root, view.name, view.total)
     return [("l", "link", link), ("r", "root", view.root), ("p", "path", view.path), ("n", "name", view.name)]
 
 

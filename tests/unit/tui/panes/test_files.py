@@ -65,6 +65,16 @@ async def test_first_visit_lists_who_shares_something(engine: BrowsableEngine, s
         assert "bob" in screen.cursor_line
 
 
+async def test_cursor_begins_on_the_first_row(engine: BrowsableEngine) -> None:
+    """Peers list by code point, where B comes before a folder b; the screen begins with the folder."""
+    engine.folders[BOB.peer_id, "Photos"] = [file("B.jpg"), file("C.jpg"), folder("beach")]
+    async with program(engine) as screen:
+        await enter(screen, "bob", "Photos")
+        await screen.sees("3 entries")
+
+        assert "beach" in screen.cursor_line
+
+
 async def test_nobody_sharing_is_said(engine: BrowsableEngine) -> None:
     """An empty list says why and which key helps."""
     engine.known_peers = []
@@ -221,7 +231,7 @@ async def test_many_downloads_are_asked_about_first(engine: BrowsableEngine) -> 
         await screen.until(lambda: len(engine.asked) > len(none_yet))
 
         assert not [asked for asked in none_yet if asked[0] == "get"]
-        assert engine.asked[-1][:2] == ("get", PAGES[0].root)
+        assert engine.asked[len(none_yet)][:2] == ("get", PAGES[0].root)
 
 
 async def test_capital_d_asks_for_the_folder(engine: BrowsableEngine, tmp_path: Path) -> None:
@@ -393,11 +403,11 @@ async def test_copies_name_the_entry_for_others(engine: BrowsableEngine) -> None
     """Link, root, and what the command line takes; of a peer its name and id."""
     async with program(engine, (120, 36)) as screen:
         await enter(screen)
-        await screen.press("y")
+        await screen.press("y", "t")
         await screen.sees(BOB.peer_id)
         await screen.press("escape")
         await enter(screen, "bob", "Photos", "a.jpg")
-        await screen.press("escape", "y")
+        await screen.press("escape", "y", "t")
 
         await screen.sees("peerterm:", file("a.jpg").root, "bob/Photos/a.jpg")
 

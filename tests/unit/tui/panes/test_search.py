@@ -113,6 +113,16 @@ async def test_search_begins_while_typing(engine: SearchableEngine) -> None:
         assert engine.queries == [SearchQuery(text="live")]
 
 
+async def test_way_from_the_line_to_the_list_is_said(engine: SearchableEngine) -> None:
+    """While letters are typed, and not a moment longer."""
+    async with program(engine) as screen:
+        await search(screen, "live")
+        await screen.sees("3 hits, 1 peer online", "Enter goes to the list")
+        await screen.press("enter")
+
+        await screen.until(lambda: "Enter goes to the list" not in screen.text)
+
+
 async def test_two_letters_wait_for_enter(engine: SearchableEngine) -> None:
     """A short word finds too much to be meant by chance."""
     async with program(engine) as screen:
@@ -324,7 +334,9 @@ async def test_copies_name_the_hit_for_others(engine: SearchableEngine) -> None:
         await screen.sees("3 hits")
         await screen.press("y")
 
-        await screen.sees("peerterm:", engine.hits[0].root, "bob/music/live/live-1.flac")
+        await screen.sees("l  link", "r  root", "bob/music/live/live-1.flac")
+        await screen.press("t")
+        await screen.sees("peerterm:", engine.hits[0].root, "?name=live-1.flac")
 
 
 @pytest.mark.parametrize("number", range(1, 8))

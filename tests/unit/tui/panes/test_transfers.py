@@ -368,7 +368,8 @@ async def test_link_root_path_and_name_can_be_copied() -> None:
             await pilot.press(key)
             await pilot.pause()
 
-        assert program.copied == [f"peerterm:{'ab' * 32}", "ab" * 32, "/d/film.mkv", "film.mkv"]
+        link = f"peerterm:{'ab' * 32}?name=film.mkv&size=6000000"
+        assert program.copied == [link, "ab" * 32, "/d/film.mkv", "film.mkv"]
 
 
 @pytest.mark.parametrize("key", ["i", "enter"])
