@@ -80,7 +80,7 @@ def endurance(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; prints figures, judges nothing."""
+    """Measure; prints figures, and fails only far beyond what is wanted."""
     install(session, "test")
     session.run("pytest", "tests/bench", "--timeout=900", "-s", *session.posargs)
 

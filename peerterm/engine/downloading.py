@@ -352,6 +352,7 @@ class Downloads:
             for key in over[:-MAX_LISTED]:
                 del self._transfers[key]
                 self._shown.pop(key, None)
+                self._bus.publish(TransferRemoved(transfer_id=key))
 
     async def _halt(self, transfer: Transfer) -> None:
         """End the run of a transfer, if it has one, because its life has moved on."""

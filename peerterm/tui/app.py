@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual import work
 from textual.app import App
 from textual.containers import Vertical
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.widgets import ContentSwitcher, Input
 
 from peerterm.display import clean, counted
@@ -28,6 +28,7 @@ from peerterm.tui.modals.too_small import TooSmall, is_too_small
 from peerterm.tui.model import MAX_NEWS, Model
 from peerterm.tui.terminal import Terminal
 from peerterm.tui.themes import THEMES
+from peerterm.tui.typed_keys import TypedKeys
 from peerterm.tui.widgets.banner import Banner
 from peerterm.tui.widgets.hints import Hints
 from peerterm.tui.widgets.line_view import LineView
@@ -55,6 +56,9 @@ Part = TypeVar("Part", bound="Widget")
 
 INTERRUPT_SECONDS = 2.0
 """Two Ctrl+c within this time leave the program."""
+
+PROGRESS_SECONDS = 1.0
+"""How often something that takes long says how far it is."""
 
 MIN_WAIT_SECONDS = 0.01
 """How long a change waits for others that come with it, after a time without any."""
@@ -108,6 +112,7 @@ class PeertermApp(App[None]):
         self._is_welcome = config is not None
         self._is_dirty = False
         self._mounting: AwaitMount
+        self._keys = TypedKeys(self, super().on_event)
         self._interrupted_at = self._shown_at = 0.0
         for theme in THEMES:
             self.register_theme(theme)
@@ -127,6 +132,7 @@ class PeertermApp(App[None]):
     def on_mount(self) -> None:
         """Start with the pane that a newcomer needs, and look for the engine once it is shown."""
         self.set_keymap(self.user_keymap)
+        self.run_worker(self._keys.run(), name="keys", group="keys")
         self.show_pane("peers")
         self.call_after_refresh(self._look_for_engine)
 
@@ -179,7 +185,8 @@ class PeertermApp(App[None]):
 
         if pane is self.pane:  # it may have been left meanwhile
             pane.show(Changes(everything=True))
-            pane.focus_list()
+            if not pane.has_focus_within:  # else keys that came meanwhile moved the focus to where they want it
+                pane.focus_list()
             self.refresh_frame()
 
     def refresh_frame(self) -> None:
@@ -231,7 +238,8 @@ class PeertermApp(App[None]):
             self.push_screen(Welcome(self._config))
 
     def _attached(self) -> None:
-        self.query_base(Banner).show(self.attachment.lost)
+        if self.is_running:
+            self.query_base(Banner).show(self.attachment.lost)
 
     def ask(self, question: Awaitable[object], done: str = "") -> None:
         """Ask the engine for something beside the keyboard; say ``done``, or what was wrong."""
@@ -247,14 +255,19 @@ class PeertermApp(App[None]):
                 self.say(done)
 
     def say(self, text: str, level: str = "info") -> None:
-        """Tell the user something for a few seconds, in the status row."""
+        """Tell the user something for a few seconds, in the status row; trouble can be read in the log later."""
+        if level != "info":
+            self.news.append((time.time(), level, text))
         self.query_base(StatusBar).say(text, level)
 
     async def on_event(self, event: TextualEvent) -> None:
-        """Let what is pasted be text only: an input would send escapes in it on to the terminal."""
-        if isinstance(event, Paste) and not event.is_forwarded:
-            event = Paste("\n".join(clean(line) for line in event.text.splitlines()))
-        await super().on_event(event)
+        """Let keys in one by one; and of what is pasted only text, as an input sends escapes on to the terminal."""
+        if event.is_forwarded or not isinstance(event, Key | Paste):
+            await super().on_event(event)
+        elif isinstance(event, Paste):
+            self._keys.put(Paste("\n".join(clean(line) for line in event.text.splitlines())))
+        else:
+            self._keys.put(event)
 
     # Actions
 
@@ -277,7 +290,7 @@ class PeertermApp(App[None]):
         """Show a pane; the next key is for it already."""
         pane = self.show_pane(scope)
         await self._mounting
-        pane.focus_list()
+        self._pane_shown(pane)
 
     def action_help(self) -> None:
         """Show the keys of this pane."""
@@ -326,8 +339,11 @@ class PeertermApp(App[None]):
             self.say("there is no shell to suspend to")
 
     def action_leave_input(self) -> None:
-        """Leave what was begun: an input, a filter."""
-        self.pane.back()
+        """Leave what was begun: asking for downloads, an input, a filter."""
+        if self.workers.cancel_group(self, "downloads"):
+            self.say("stopped; what was asked for goes on")
+        else:
+            self.pane.back()
 
     def action_interrupt(self) -> None:
         """Copy what is selected; a second time soon after, leave."""
@@ -411,13 +427,17 @@ class PeertermApp(App[None]):
         pane.open_folder(peer_id, path)
 
     def download(self, roots: Sequence[str], directory: str = "") -> None:
-        """Download contents by their roots into a folder, or into the configured one."""
-        self.ask(self._download(roots, directory))
+        """Download contents by their roots into a folder, or into the configured one; Esc stops asking for more."""
+        self.run_worker(self._ask(self._download(roots, directory), ""), group="downloads")
 
     async def _download(self, roots: Sequence[str], directory: str) -> None:
         names: list[str] = []
         refusal: PeertermError | None = None
-        for root in roots:
+        said_at = time.monotonic()
+        for count, root in enumerate(roots):
+            if time.monotonic() - said_at > PROGRESS_SECONDS:
+                said_at = time.monotonic()
+                self.query_base(StatusBar).say(f"asked for {count:,} of {len(roots):,}; Esc stops", "progress")
             try:
                 names.append((await self.attachment.engine.get(root, directory)).name)
             except PeertermError as error:
@@ -434,4 +454,4 @@ class PeertermApp(App[None]):
     def copy(self, text: str) -> None:
         """Send text to the terminal's clipboard, and say what can be known of that."""
         self.copy_to_clipboard(text)
-        self.say("sent to the terminal's clipboard; if it did not arrive: y, then t shows it as plain text")
+        self.say("sent to the terminal's clipboard; if it is not there, y t shows it")

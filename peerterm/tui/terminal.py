@@ -87,7 +87,7 @@ class Terminal:
         """Tell Textual what suits the terminal; before it is imported, because it looks only then."""
         environment.setdefault("TEXTUAL_ANIMATIONS", "none")
         environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
-        environment.setdefault("TEXTUAL_FPS", "20" if self.is_remote else "30")
+        environment.setdefault("TEXTUAL_FPS", "20" if self.is_remote else "60")
         if self.is_console:
             environment.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         if not self.is_colourless:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from textual.events import Key
+from textual.keys import _character_to_key, key_to_character
+from textual.pilot import Pilot
 
 from peerterm.api.views import HolderView, LogLine, ShareView, SourceView
 from peerterm.errors import EngineNotRunning
@@ -18,14 +23,41 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from textual.app import App
-    from textual.pilot import Pilot
 
     from peerterm.api.views import TransferView
     from peerterm.tui.terminal import Terminal
 
 LOOKS = 500
+SETTLING = 60
 NOON = 1_755_172_800.0
 """2025-08-14, 12:00 UTC: the same day all around the world but in the farthest islands."""
+
+
+class Hand(Pilot[None]):
+    """Presses keys and waits until what they begin is done; Textual's own waits for the processor to rest."""
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        program = self.app
+        assert isinstance(program, PeertermApp)
+        assert program._driver
+        for key in keys:
+            name = key if key.isalnum() or len(key) > 1 else _character_to_key(key)
+            event = Key(name, key if len(key) == 1 else key_to_character(key))
+            event.set_sender(program)
+            program._driver.send_message(event)
+            for _ in range(LOOKS):
+                await asyncio.sleep(0)
+                if program._keys.are_heard or program._exit:
+                    break
+        await self.pause()
+
+    async def pause(self, delay: float | None = None) -> None:
+        """Let everybody do what they were told, and that which follows from it; or let some time pass."""
+        for _ in range(SETTLING if delay is None else 0):
+            await asyncio.sleep(0)
+        await asyncio.sleep(delay or 0)
+        self.app.screen._on_timer_update()
 
 
 class Program(PeertermApp):
@@ -149,9 +181,10 @@ def _transfer(name: str, has: int, total: int, **fields: Any) -> TransferView:
 @asynccontextmanager
 async def running(
     program: Program, size: tuple[int, int] = (80, 24), *, headless: bool = True
-) -> AsyncIterator[Pilot[None]]:
+) -> AsyncIterator[Hand]:
     """Run a program until its engine is shown."""
-    async with program.run_test(size=size, headless=headless) as pilot:
+    async with program.run_test(size=size, headless=headless):
+        pilot = Hand(program)
         await until(pilot, lambda: program.model.status and program.focused and not program._is_dirty)
         await pilot.pause()
         yield pilot

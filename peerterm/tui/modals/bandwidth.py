@@ -45,7 +45,7 @@ class Bandwidth(Dialog[None]):
         yield Input(id="up", compact=True)
         if self._transfer:
             yield Plain(f"only {self._transfer.name}")
-            yield Input(_text(self._transfer.limit), id="one", compact=True)
+            yield Input(limit_text(self._transfer.limit), id="one", compact=True)
         yield Plain(id="fault", classes="fault")
 
     def on_mount(self) -> None:
@@ -62,7 +62,7 @@ class Bandwidth(Dialog[None]):
             return
         for name, limit in (("#down", limits.down), ("#up", limits.up)):
             field = self.query_one(name, Input)
-            field.value = field.value or _text(limit)  # not over what was typed meanwhile
+            field.value = field.value or limit_text(limit)  # not over what was typed meanwhile
 
     @property
     def _program(self) -> PeertermApp:
@@ -100,8 +100,9 @@ class Bandwidth(Dialog[None]):
         self.query_one("#fault", Plain).say(text, layout=True)
 
 
-def _text(limit: int) -> str:
+def limit_text(limit: int) -> str:
+    """Write a limit as it may be typed, without rounding it."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("K", 1000)):
-        if limit and limit % (size // 1000) == 0:
-            return f"{limit / size:g}{unit}"
+        if limit >= size and limit % (size // 1000) == 0:
+            return f"{limit / size:.3f}".rstrip("0").rstrip(".") + unit
     return str(limit) if limit else "none"

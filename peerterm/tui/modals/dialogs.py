@@ -6,71 +6,24 @@ focus starts on what does nothing, and no dialog is confirmed by the key that op
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.geometry import Region
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from peerterm.tui.keys import spelled
+from peerterm.tui.modals.dialog import Dialog, Reading
 from peerterm.tui.widgets.plain import Plain, safe
+
+__all__ = ["Choice", "Confirm", "Dialog", "Facts", "PlainText", "Prompt"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from textual import events
-    from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
-
-Result = TypeVar("Result")
-
-FRAME_ROWS, MAX_BODY_ROWS = 7, 16
-"""Rows of a dialog around its body, at most; and rows of a body before it scrolls."""
-
-
-class Dialog(ModalScreen[Result], Generic[Result]):
-    """A box with a title, a body and a line that says what the keys do."""
-
-    DEFAULT_CSS = """
-    Dialog { align: center middle; }
-    Dialog > Vertical {
-        width: 76; max-width: 100%; height: auto; max-height: 100%; background: $surface; color: $foreground;
-        border: round $primary; padding: 0 1;
-    }
-    Dialog .title { text-style: bold; color: $primary; height: auto; max-height: 3; }
-    Dialog .keys { color: $text-muted; height: 1; margin-top: 1; }
-    Dialog .fault { color: $error; height: auto; }
-    Dialog VerticalScroll { height: auto; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "turn_away", "Turn away", show=False)]
-    KEYS = "Esc close"
-
-    def __init__(self, title: str) -> None:
-        super().__init__()
-        self._title = title
-
-    def compose(self) -> ComposeResult:
-        """Lay out the box."""
-        with Vertical():
-            yield Plain(self._title, classes="title")
-            yield from self.body()
-            yield Plain(self.KEYS, classes="keys")
-
-    def body(self) -> Iterable[Widget]:
-        """Return what stands between the title and the keys."""
-        return ()
-
-    def on_resize(self) -> None:
-        """Leave room for the line of keys, whatever else there is."""
-        for scroll in self.query(VerticalScroll):
-            scroll.styles.max_height = min(max(self.size.height - FRAME_ROWS, 1), MAX_BODY_ROWS)
-
-    def action_turn_away(self) -> None:
-        """Close without a result."""
-        self.dismiss(None)
 
 
 class Confirm(Dialog[bool]):
@@ -88,7 +41,7 @@ class Confirm(Dialog[bool]):
 
     def body(self) -> Iterable[Widget]:
         """Say what will happen."""
-        yield Plain(*self._lines)
+        yield VerticalScroll(Plain(*self._lines), can_focus=False)
 
     def action_yes(self) -> None:
         """Do it."""
@@ -96,7 +49,7 @@ class Confirm(Dialog[bool]):
 
 
 class Choice(Dialog[str]):
-    """Offers a few things, a line and a key each; the result is the value chosen. ``j``, ``k`` and ``q`` are taken.
+    """Offers a few things, a line and a key each, which wins over the dialog's own; the result is the value chosen.
 
     Args:
         title: The question.
@@ -231,15 +184,10 @@ class Prompt(Dialog[str]):
         self.query_one("#fault", Plain).say(*([text] if text else []), layout=True)
 
 
-class Facts(Dialog[None]):
+class Facts(Reading):
     """Says all that is known of something, a fact a line; what is long wraps."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i,q,enter,n", "turn_away", "Close", show=False),
-        Binding("j,down", "scroll(1)", "Down", show=False),
-        Binding("k,up", "scroll(-1)", "Up", show=False),
-    ]
-    KEYS = "Esc close   j k scroll"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("i,enter", "turn_away", "Close", show=False)]
 
     def __init__(self, title: str, facts: Sequence[tuple[str, str]]) -> None:
         super().__init__(title)
@@ -252,15 +200,11 @@ class Facts(Dialog[None]):
         lines.say(*(safe((f"{name:<{width}}", "$text-muted"), value) for name, value in self._facts), layout=True)
         yield VerticalScroll(lines, can_focus=False)
 
-    def action_scroll(self, step: int) -> None:
-        """Move the text."""
-        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
 
-
-class PlainText(Dialog[None]):
+class PlainText(Reading):
     """Shows one text whole, so that the terminal's own selection can take it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,enter,n", "turn_away", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "turn_away", "Close", show=False)]
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__(title)
@@ -277,8 +221,3 @@ def _shared_start(texts: list[str]) -> str:
         if place >= len(last) or last[place] != character:
             return first[:place]
     return first
-
-
-def keys_line(*pairs: tuple[str, str]) -> str:
-    """Write a line of keys and what they do."""
-    return "   ".join(f"{spelled(key)} {what}" for key, what in pairs)

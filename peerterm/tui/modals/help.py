@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input
 
 from peerterm.tui.keys import TITLES, Action, actions_in, keys_of, spelled
-from peerterm.tui.modals.dialogs import Dialog
+from peerterm.tui.modals.dialog import Reading
 from peerterm.tui.widgets.plain import Plain, safe
 
 if TYPE_CHECKING:
@@ -22,15 +22,11 @@ if TYPE_CHECKING:
 GROUPS = (("list", "Lists"), ("global", "Everywhere"), ("anywhere", "Everywhere, also while typing"))
 
 
-class Help(Dialog[None]):
+class Help(Reading):
     """Keys of the pane first, then those of lists, then those that always work. Typing after ``/`` narrows it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,n,f1,question_mark", "turn_away", "Close", show=False),
-        Binding("j,down", "scroll(1)", "Down", show=False),
-        Binding("k,up", "scroll(-1)", "Up", show=False),
-        Binding("pagedown,space", "scroll(10)", "Page down", show=False),
-        Binding("pageup", "scroll(-10)", "Page up", show=False),
+        Binding("f1,question_mark", "turn_away", "Close", show=False),
         Binding("slash", "narrow", "Find", show=False),
     ]
     KEYS = "j k scroll   / find   Esc close"
@@ -64,10 +60,6 @@ class Help(Dialog[None]):
         field = self.query_one(Input)
         field.add_class("-shown")
         field.focus()
-
-    def action_scroll(self, step: int) -> None:
-        """Move the list."""
-        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
 
     def _draw(self, wanted: str) -> None:
         lines: list[Content] = []

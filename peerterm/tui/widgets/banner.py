@@ -9,7 +9,10 @@ class Banner(Plain):
     """Why there is no engine, and what helps."""
 
     DEFAULT_CSS = """
-    Banner { height: 1; display: none; background: $error; color: $background; text-style: bold; }
+    Banner {
+        height: 1; display: none; background: $error; color: $background; text-style: bold;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     Banner.-lost { display: block; }
     """
 

@@ -55,8 +55,13 @@ def steady(text: str, *, ascii_only: bool = False) -> str:
     text = text.translate(_UNSTEADY)
     if not text.isprintable():
         text = "".join("\ufffd" if unicodedata.category(each) == "Cn" else each for each in text)
-    start = next((index for index, character in enumerate(text) if cell_len(character)), len(text))
-    return text[start:]  # a mark without a letter would be drawn on the cell before
+    return " ".join(map(_from_letter, text.split(" ")))
+
+
+def _from_letter(word: str) -> str:
+    """Leave out marks without a letter: they would be drawn on the cell before."""
+    start = next((index for index, character in enumerate(word) if cell_len(character)), len(word))
+    return word[start:]
 
 
 def fit(text: str, width: int, *, align: Align = "left", ascii_only: bool = False) -> str:

@@ -20,7 +20,11 @@ HELP = next(action for action in ACTIONS if action.id == "global.help")
 class Hints(Static):
     """Keys and what they do, in one row."""
 
-    DEFAULT_CSS = "Hints { height: 1; background: $panel; color: $foreground; }"
+    DEFAULT_CSS = """
+    Hints {
+        height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $panel; color: $foreground;
+    }
+    """
 
     def __init__(self) -> None:
         super().__init__(markup=False)

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from peerterm.display import clean, counted
+from peerterm.display import counted
 from peerterm.tui.format import duration, rate
-from peerterm.tui.widgets.cells import steady
+from peerterm.tui.widgets.cells import fit, steady
 from peerterm.tui.widgets.plain import safe
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ NEWS_SECONDS, ERROR_SECONDS = 4.0, 8.0
 """How long news stand in the row before its usual text returns."""
 
 _STYLES = {"info": "", "warning": "$warning", "error": "bold $error"}
-_RANKS = {"warning": 1, "error": 2}
+_RANKS = {"progress": 1, "warning": 1, "error": 2}
 
 MAX_NAME_CELLS = 24
 """Most of our own name that stands in the row."""
@@ -33,7 +33,11 @@ MAX_NAME_CELLS = 24
 class StatusBar(Static):
     """One row. From the right, parts that do not fit are left out; failures never are."""
 
-    DEFAULT_CSS = "StatusBar { height: 1; background: $surface; color: $foreground; }"
+    DEFAULT_CSS = """
+    StatusBar {
+        height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $surface; color: $foreground;
+    }
+    """
 
     def __init__(self) -> None:
         super().__init__(markup=False)
@@ -45,7 +49,7 @@ class StatusBar(Static):
 
     def show(self, model: Model) -> None:
         """Show the engine as it is now."""
-        parts, alarms = _parts_of(model), _alarms_of(model)
+        parts, alarms = parts_of(model), alarms_of(model)
         is_seen = alarms != self._alarms or (parts != self._parts and self._news is None)
         self._parts, self._alarms = parts, alarms
         if is_seen:
@@ -89,12 +93,14 @@ def status_row(parts: Sequence[str], alarms: str, news: Content | None, width: i
     return Content.assemble(left, " " * (room - left.cell_length), " ", (alarms, "bold $error"))
 
 
-def _parts_of(model: Model) -> list[str]:
+def parts_of(model: Model) -> list[str]:
+    """Say of an engine what fits into a row, what matters most first."""
     if model.status is None:
         return ["looking for the engine"]
     rates = model.rates
     online = len(model.online)
-    name = steady(clean(model.status.name, width=MAX_NAME_CELLS))
+    name = steady(model.status.name)
+    name = fit(name, min(cell_len(name), MAX_NAME_CELLS))
     parts = [f"{name}  {counted(online, 'peer')}"]
     if rates.down or rates.up or rates.queued:
         moving = f"dn {rates.down} {rate(rates.down_rate)}  up {rates.up} {rate(rates.up_rate)}"
@@ -108,5 +114,6 @@ def _parts_of(model: Model) -> list[str]:
     return parts
 
 
-def _alarms_of(model: Model) -> str:
+def alarms_of(model: Model) -> str:
+    """Say what went wrong and was not looked at."""
     return f"!{failed} failed " if (failed := model.rates.failed) else ""

@@ -22,7 +22,11 @@ SHORT_TITLES = TITLES | {"transfers": "Xfers"}
 class TabBar(Static):
     """All panes in one row; the present one stands out. A click on one goes there."""
 
-    DEFAULT_CSS = "TabBar { height: 1; background: $panel; color: $foreground; }"
+    DEFAULT_CSS = """
+    TabBar {
+        height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $panel; color: $foreground;
+    }
+    """
 
     def __init__(self) -> None:
         super().__init__(markup=False)

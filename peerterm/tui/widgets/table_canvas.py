@@ -98,7 +98,7 @@ class TableCanvas(LineView, Generic[Row]):
         self._drawn_width = -1
         self._cells: LRUCache[str, tuple[Cell, ...]] = LRUCache(KEPT_STRIPS)
         self._strips: LRUCache[tuple[str, bool, bool], Strip] = LRUCache(KEPT_STRIPS)
-        self._was_moved = False
+        self._was_moved = self._is_unseen = False
 
     def _tell(self) -> None:
         """Tell the pane what changed of cursor and marks."""
@@ -163,6 +163,7 @@ class TableCanvas(LineView, Generic[Row]):
     def _keep_visible(self, line: int) -> None:
         scroll = self.scroll_offset.y
         wanted = min(max(scroll, line - self._body_height + 1), line)
+        self._is_unseen = not self._body_height  # hidden now, and to be in sight when it is shown
         if wanted != scroll and self._body_height:
             self._jump(wanted)
 
@@ -189,7 +190,7 @@ class TableCanvas(LineView, Generic[Row]):
     def _resized(self) -> None:
         view = self._view()
         self._set_line_count(len(self._model) + self._head)
-        if view.cursor_was_visible or not self._was_moved:
+        if view.cursor_was_visible or self._is_unseen or not self._was_moved:
             self._keep_visible(self._model.cursor_line or 0)
 
     # Drawing

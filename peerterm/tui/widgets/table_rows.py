@@ -175,8 +175,10 @@ class TableRows(Generic[Row]):
 
     def filter(self, text: str) -> None:
         """Show only rows that hold every word; a cursor that is hidden goes to the next row shown."""
-        self._words = fold(text).split()
-        self._rebuild(self.cursor_line)
+        words = fold(text).split()
+        is_narrower = all(any(old in new for new in words) for old in self._words)
+        self._words = words
+        self._rebuild(self.cursor_line, self._order if is_narrower else None)
 
     # Cursor and marks
 
@@ -242,9 +244,10 @@ class TableRows(Generic[Row]):
         if self._sort is not None:
             self._ranks[row_id] = self._rank(row_id, row)
 
-    def _rebuild(self, cursor_line: int | None) -> None:
-        self._order = [row_id for row_id in self._rows if self._passes(row_id)] if self._words else list(self._rows)
-        if self._sort is not None:
+    def _rebuild(self, cursor_line: int | None, among: Sequence[str] | None = None) -> None:
+        """Order anew what passes the filter; only ``among``, which is in order, if nothing else can pass."""
+        self._order = self._passing(self._rows if among is None else among)
+        if among is None and self._sort is not None:
             self._order.sort(key=self._ranks.__getitem__)
         if self.cursor is not None and self.cursor in self._rows:
             place = self._place(self.cursor)  # where it would stand, if it is hidden now
@@ -258,10 +261,13 @@ class TableRows(Generic[Row]):
     # Filter
 
     def _passes(self, row_id: str) -> bool:
-        if not self._words:
-            return True
-        folded = self._fold(row_id)
-        return all(word in folded for word in self._words)
+        return not self._words or bool(self._passing((row_id,)))
+
+    def _passing(self, row_ids: Iterable[str]) -> list[str]:
+        passing, known, folded = list(row_ids), self._folded, self._fold
+        for word in self._words:
+            passing = [row_id for row_id in passing if word in (known.get(row_id) or folded(row_id))]
+        return passing
 
     def _fold(self, row_id: str) -> str:
         folded = self._folded.get(row_id)

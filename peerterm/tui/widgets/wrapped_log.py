@@ -104,9 +104,13 @@ class WrappedLog(LineView):
 
     def extend(self, lines: Sequence[LogLine]) -> None:
         """Add the newest lines, oldest first."""
+        if not lines:
+            return
+        if not lines:
+            return
         first = len(self._model.rows)
         dropped = self._model.extend(lines)
-        self._changed(first - dropped, shift=-dropped)
+        self._changed(first - dropped, last=None if dropped else len(self._model.rows) - 1, shift=-dropped)
 
     def prepend(self, older: Sequence[LogLine]) -> int:
         """Add lines before all others, oldest first; return how many of them there was room for."""

@@ -132,6 +132,15 @@ def test_more_urgent_transfer_overtakes_the_least_urgent() -> None:
     assert queue.overtaken(running, running) == [B]
 
 
+def test_nobody_is_overtaken_while_more_run_than_may() -> None:
+    """When the limit was lowered, a place that one gives up would be nobody's."""
+    queue = queue_of(A, B, C)
+    queue.prioritise(C, 5)
+    queue.limit = 1
+
+    assert queue.overtaken({A, B}, {A, B}) == []
+
+
 @pytest.mark.parametrize("priority", [MIN_PRIORITY - 1, MAX_PRIORITY + 1])
 def test_priority_has_bounds(priority: int) -> None:
     """What is out of range is refused, and nothing changes."""

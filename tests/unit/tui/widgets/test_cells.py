@@ -86,7 +86,7 @@ def test_wrapped_lines_fit_and_lose_only_blanks(text: str, width: int) -> None:
         ("日本語日本", 5, ["日本", "語日", "本"]),
         ("", 5, [""]),
         ("       ", 5, [""]),
-        ("ab \u0301\u0301", 2, ["ab", ""]),
+        ("ab \u0301\u0301", 2, ["ab"]),
     ],
 )
 def test_texts_break_at_words(text: str, width: int, lines: list[str]) -> None:

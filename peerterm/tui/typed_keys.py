@@ -1,0 +1,64 @@
+"""Lets keys in one by one: what a key began is there before the next one comes.
+
+Over a slow connection keys arrive together. Without this, of ``/delta`` the ``d`` would still meet the list, and
+download. Called by ``app``; knows keys and the focus only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.events import Key, Paste
+from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from textual.app import App
+
+SETTLING_ROUNDS = 40
+"""Turns of the loop for one key: to go up through all widgets, and for a dialog or an input to take the focus."""
+
+MAX_TYPED_KEYS = 4096
+"""Most keys that wait; who types on top of that types into the void."""
+
+
+class TypedKeys:
+    """Keys that wait for their turn.
+
+    Attributes:
+        are_heard: Whether all keys that came have done what they do.
+
+    Args:
+        app: Whose focus and dialogs they change.
+        handle: Does with them what Textual does.
+    """
+
+    def __init__(self, app: App[None], handle: Callable[[Key | Paste], Awaitable[None]]) -> None:
+        self._app = app
+        self._handle = handle
+        self.are_heard = True
+        self._events: asyncio.Queue[Key | Paste] = asyncio.Queue(MAX_TYPED_KEYS)
+
+    def put(self, event: Key | Paste) -> None:
+        """Take a key, or what was pasted after one."""
+        if not self._events.full():
+            self.are_heard = False
+            self._events.put_nowait(event)
+
+    async def run(self) -> None:
+        """Handle keys until cancelled."""
+        while True:
+            event = await self._events.get()
+            is_text = isinstance(event, Paste) or event.is_printable
+            await self._handle(event)
+            if not is_text or not isinstance(self._app.focused, Input):
+                await self._settle()
+            self.are_heard = self._events.empty()
+
+    async def _settle(self) -> None:
+        for _ in range(SETTLING_ROUNDS):
+            await asyncio.sleep(0)
+        while not self._app.screen.is_mounted:  # noqa: ASYNC110 - nothing tells when it is
+            await asyncio.sleep(0)
