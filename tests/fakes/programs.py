@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from peerterm.tui.terminal import Terminal
 
 LOOKS = 500
-SETTLING = 60
+SETTLING = 100
 NOON = 1_755_172_800.0
 """2025-08-14, 12:00 UTC: the same day all around the world but in the farthest islands."""
 
@@ -39,16 +39,15 @@ class Hand(Pilot[None]):
     async def press(self, *keys: str) -> None:
         """Press keys, one after the other."""
         program = self.app
-        assert isinstance(program, PeertermApp)
         assert program._driver
         for key in keys:
             name = key if key.isalnum() or len(key) > 1 else _character_to_key(key)
             event = Key(name, key if len(key) == 1 else key_to_character(key))
             event.set_sender(program)
             program._driver.send_message(event)
-            for _ in range(LOOKS):
+            for _ in range(SETTLING):
                 await asyncio.sleep(0)
-                if program._keys.are_heard or program._exit:
+                if isinstance(program, PeertermApp) and (program._keys.are_heard or program._exit):
                     break
         await self.pause()
 

@@ -84,7 +84,8 @@ class SharesPane(TablePane["ShareView"]):
         self.table.empty = _NOTHING if self.model.status else NO_ENGINE
         shares = self.model.shares.values()
         files, size = sum(share.files for share in shares), sum(share.bytes for share in shares)
-        self.title(f" {counted(len(shares), 'share')}, {files:,} files, {f.size(size)}" if shares else "")
+        summary = f" {counted(len(shares), 'share')}, {files:,} file{'s' * (files != 1)}, {f.size(size)}"
+        self.title(summary if shares else "")
 
     def copies(self, row: ShareView) -> Sequence[tuple[str, str, str]]:
         """Offer name, path, root and SHA-256."""

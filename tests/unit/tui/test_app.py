@@ -71,7 +71,8 @@ async def open_pane(program: Program, pane: str) -> None:
     """Show a pane and nothing above it, with the focus on what the keys are for."""
     while len(program.screen_stack) > 1:
         program.pop_screen()
-    await program.action_show_pane(pane)
+    if pane != program.pane.SCOPE or isinstance(program.focused, Input | None):
+        await program.action_show_pane(pane)
 
 
 class Called:

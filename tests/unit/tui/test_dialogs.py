@@ -10,7 +10,7 @@ from textual.app import App
 from textual.widgets import Input
 
 from peerterm.tui.modals.dialogs import Choice, Confirm, Dialog, Facts, PlainText, Prompt
-from tests.fakes.programs import text_of, until, until_shown
+from tests.fakes.programs import Hand, text_of, until, until_shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -50,10 +50,10 @@ class Asked:
 async def asked(dialog: Dialog[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[Asked]:
     """Show a dialog on a running program."""
     program: App[None] = App()
-    async with program.run_test(size=size) as pilot:
-        found = Asked(program, pilot)
+    async with program.run_test(size=size):
+        found = Asked(program, Hand(program))
         program.push_screen(dialog, lambda answer: setattr(found, "answer", answer))
-        await pilot.pause()
+        await until(found.pilot, lambda: "│" in found.text)
         yield found
 
 
