@@ -31,7 +31,6 @@ from peerterm.tui.themes import THEMES
 from peerterm.tui.typed_keys import TypedKeys
 from peerterm.tui.widgets.banner import Banner
 from peerterm.tui.widgets.hints import Hints
-from peerterm.tui.widgets.line_view import LineView
 from peerterm.tui.widgets.status_bar import StatusBar
 from peerterm.tui.widgets.tab_bar import TabBar
 
@@ -275,7 +274,7 @@ class PeertermApp(App[None]):
         """Do what the keys of an action do, with the present pane."""
         owner: DOMNode = self.pane
         if action.scope == "list":
-            owner = self.pane.query_one(LineView)
+            owner = self.pane.query_one("LineView")
         elif action.scope != self.pane.SCOPE:
             owner = self
         self.call_later(partial(self.run_action, action.method, owner))

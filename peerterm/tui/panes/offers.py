@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Generic
@@ -56,21 +57,21 @@ class OffersPane(TablePane[Row], Generic[Row]):
 
     # What a pane gives
 
+    @abstractmethod
     def size_of(self, row: Row) -> int:
         """Return the bytes of a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def offers(self, rows: Sequence[Row]) -> Sequence[Offer]:
         """Return what downloading these rows means; may ask the engine.
 
         Raises:
             PeertermError: It cannot be found out.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def show_title(self) -> None:
         """Say above the list what it is."""
-        raise NotImplementedError
 
     # Listing and getting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from textual import on, work
@@ -41,17 +42,17 @@ class TablePane(Pane, Generic[Row]):
 
     # What a pane gives
 
+    @abstractmethod
     def make_table(self) -> VirtualTable[Row]:
         """Return the table of the pane."""
-        raise NotImplementedError
 
+    @abstractmethod
     def copies(self, row: Row) -> Sequence[tuple[str, str, str]]:
         """Return what can be copied of a row: a key, what it is, and the text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def facts(self, row: Row) -> tuple[str, Sequence[tuple[str, str]]]:
         """Return a title, and all that is known of a row."""
-        raise NotImplementedError
 
     # What all share
 

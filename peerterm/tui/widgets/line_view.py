@@ -6,6 +6,7 @@ number of lines changes. ``VirtualTable`` and ``WrappedLog`` derive from it; pan
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len
@@ -83,12 +84,13 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
             if not self._has_lines():
                 self.refresh()
 
+    @abstractmethod
     def _has_lines(self) -> bool:
-        raise NotImplementedError
+        """Whether there is anything to show."""
 
+    @abstractmethod
     def _forget_strips(self) -> None:
         """Drop what was drawn, as styles are others now."""
-        raise NotImplementedError
 
     @property
     def text_width(self) -> int:
@@ -200,5 +202,6 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         self.set_class(self.outer_size.width < NARROW, "-no-bar")
         self._resized()
 
+    @abstractmethod
     def _resized(self) -> None:
-        raise NotImplementedError
+        """Fit what is shown to another width."""

@@ -5,6 +5,7 @@ Knows lines, columns and strips; what keys, mouse and callers want is ``VirtualT
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic
 
@@ -100,9 +101,9 @@ class TableCanvas(LineView, Generic[Row]):
         self._strips: LRUCache[tuple[str, bool, bool], Strip] = LRUCache(KEPT_STRIPS)
         self._was_moved = self._is_unseen = False
 
+    @abstractmethod
     def _tell(self) -> None:
         """Tell the pane what changed of cursor and marks."""
-        raise NotImplementedError
 
     # The screen after a change
 
