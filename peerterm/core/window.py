@@ -10,7 +10,7 @@ from math import inf
 
 from peerterm.core.manifest import CHUNK_BYTES
 
-MIN_WINDOW_BYTES = 2 * 1024 * 1024
+MIN_WINDOW_BYTES = 4 * 1024 * 1024
 MAX_WINDOW_BYTES = 16 * 1024 * 1024
 MAX_REQUESTS = 64
 WINDOW_SECONDS = 1.0

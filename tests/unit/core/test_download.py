@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from peerterm.core import window
 from peerterm.core.bitfield import Bitfield
 from peerterm.core.budget import Budget
 from peerterm.core.content import MAX_CHUNKS
@@ -31,6 +32,12 @@ from tests.fakes.contents import MadeContent
 ANN, BOB, CAT = PeerId("a" * 64), PeerId("b" * 64), PeerId("c" * 64)
 HEAD, PAGE, CHUNK = PieceKind.HEAD, PieceKind.PAGE, PieceKind.CHUNK
 MADE = MadeContent.unreadable(8)
+
+
+@pytest.fixture(autouse=True)
+def _two_chunks_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a source that is not measured have two chunks in flight, which keeps the tests short."""
+    monkeypatch.setattr(window, "MIN_WINDOW_BYTES", 2 * CHUNK_BYTES)
 
 
 def downloading(*peers: PeerId, made: MadeContent = MADE, budgets: tuple[Budget, ...] = ()) -> Download:

@@ -26,7 +26,7 @@ def window_at(rate: int) -> Window:
 
 
 def test_target_is_one_second_within_its_bounds() -> None:
-    """The window holds what a source delivers in a second, 2 to 16 MiB."""
+    """The window holds what a source delivers in a second, 4 to 16 MiB."""
     assert Window().target == MIN_WINDOW_BYTES
     assert window_at(1000).target == MIN_WINDOW_BYTES
     assert window_at(5 * CHUNK_BYTES).target == 5 * CHUNK_BYTES
@@ -36,7 +36,7 @@ def test_target_is_one_second_within_its_bounds() -> None:
 def test_room_ends_before_the_target_is_exceeded() -> None:
     """A piece is asked for only if even a whole chunk fits."""
     window = Window()
-    window.open(CHUNK_BYTES, 0.0)
+    window.open(MIN_WINDOW_BYTES - CHUNK_BYTES, 0.0)
 
     assert window.has_room()
 
