@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from peerterm.core import window
 from peerterm.engine import downloading as module
 from peerterm.engine import transfer
 from peerterm.errors import DiskFull, StorageError, UsageError
@@ -428,6 +429,7 @@ async def test_folder_is_shown_as_it_was_before_a_source_returns(tmp_path: Path)
         await shared(anna, tmp_path / "album")
         with gated(anna, 4), pytest.MonkeyPatch.context() as patch:
             patch.setattr(transfer, "CONNECTING_SECONDS", 0.0)
+            patch.setattr(window, "MIN_WINDOW_BYTES", 2 * MIB)  # the small files before most of the film
             async with running(tmp_path, "ben") as ben:
                 await until_online(ben, 1)
                 started = await ben.get("anna/album")
