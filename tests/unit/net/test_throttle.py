@@ -4,66 +4,38 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 
 import pytest
 
 from peerterm.core.ids import PeerId
 from peerterm.net.throttle import MAX_REMEMBERED, MAX_SLICE_BYTES, MIN_SLICE_BYTES, Throttle
+from tests.fakes.senders import Senders
 
 ANN, BOB, CAT = (PeerId(letter * 64) for letter in "abc")
 MIB = 1024 * 1024
 
 
-class Lanes:
-    """Threads that acquire for a peer as fast as they may, until stopped."""
+def lanes_of(senders: Senders, throttle: Throttle, peer: PeerId, lanes: int = 1, size: int | None = None) -> None:
+    """Start lanes that acquire for a peer as fast as they may."""
 
-    def __init__(self, throttle: Throttle) -> None:
-        self.throttle = throttle
-        self.acquired: Counter[PeerId] = Counter()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+    def send() -> int:
+        taken = size or throttle.slice_bytes
+        throttle.acquire(peer, taken)
+        return taken
 
-    def start(self, peer: PeerId, lanes: int = 1, size: int | None = None) -> None:
-        for _ in range(lanes):
-            thread = threading.Thread(target=self._run, args=(peer, size))
-            self._threads.append(thread)
-            thread.start()
-
-    def _run(self, peer: PeerId, size: int | None) -> None:
-        while not self._stop.is_set():
-            taken = size or self.throttle.slice_bytes
-            self.throttle.acquire(peer, taken)
-            self.acquired[peer] += taken
-            if not self.throttle.rate:
-                time.sleep(0.001)
-
-    @property
-    def total(self) -> int:
-        return sum(self.acquired.values())
-
-    def measured(self, seconds: float) -> float:
-        """Return the bytes per second that pass from now on."""
-        before, start = self.total, time.monotonic()
-        time.sleep(seconds)
-        return (self.total - before) / (time.monotonic() - start)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self.throttle.close()
-        for thread in self._threads:
-            thread.join(5)
-
-        assert not any(thread.is_alive() for thread in self._threads)
+    for _ in range(lanes):
+        senders.start(peer, send)
 
 
 def test_limit_holds_for_all_together() -> None:
     """Many threads of several peers get what the limit allows."""
-    lanes = Lanes(Throttle(20 * MIB))
-    lanes.start(ANN, 3)
-    lanes.start(BOB, 2)
-    rate = lanes.measured(1.0)
-    lanes.stop()
+    throttle = Throttle(20 * MIB)
+    with Senders(throttle.close) as senders:
+        lanes_of(senders, throttle, ANN, 3)
+        lanes_of(senders, throttle, BOB, 2)
+        start = time.monotonic()
+        sent = senders.next(20 * MIB)
+        rate = sent.total() / (time.monotonic() - start)
 
     assert rate == pytest.approx(20 * MIB, rel=0.05)
 
@@ -71,28 +43,25 @@ def test_limit_holds_for_all_together() -> None:
 @pytest.mark.parametrize(("lanes_of_ann", "size_of_bob"), [(1, None), (4, None), (4, 1000)])
 def test_peers_get_equal_shares(lanes_of_ann: int, size_of_bob: int | None) -> None:
     """Neither more lanes nor larger pieces give a peer more than another."""
-    lanes = Lanes(Throttle(MIB))
-    lanes.start(ANN, lanes_of_ann)
-    lanes.start(BOB, size=size_of_bob)
-    lanes.measured(1.0)
-    share = lanes.acquired[ANN] / lanes.acquired[BOB]
-    lanes.stop()
+    throttle = Throttle(MIB)
+    with Senders(throttle.close) as senders:
+        lanes_of(senders, throttle, ANN, lanes_of_ann)
+        lanes_of(senders, throttle, BOB, size=size_of_bob)
+        sent = senders.next(MIB)
 
-    assert share == pytest.approx(1, rel=0.1)
+    assert sent[ANN] == pytest.approx(sent[BOB], rel=0.1)
 
 
 def test_peer_that_comes_later_has_no_arrears() -> None:
     """A newcomer gets its share from then on, not what others had before."""
-    lanes = Lanes(Throttle(4 * MIB))
-    lanes.start(ANN)
-    lanes.measured(0.4)
-    before = lanes.acquired[ANN]
-    lanes.start(BOB)
-    lanes.measured(0.8)
-    share = (lanes.acquired[ANN] - before) / lanes.acquired[BOB]
-    lanes.stop()
+    throttle = Throttle(4 * MIB)
+    with Senders(throttle.close) as senders:
+        lanes_of(senders, throttle, ANN)
+        senders.next(2 * MIB)
+        lanes_of(senders, throttle, BOB)
+        sent = senders.next(3 * MIB)
 
-    assert share == pytest.approx(1, rel=0.15)
+    assert sent[ANN] == pytest.approx(sent[BOB], rel=0.15)
 
 
 def test_new_rate_wakes_those_that_wait() -> None:

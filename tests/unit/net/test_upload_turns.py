@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from peerterm.core import turns as core_turns
 from peerterm.core.ids import PeerId
 from peerterm.net.upload_turns import RECHECK_SECONDS, UploadTurns
+from tests.fakes.senders import Senders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ANN, BOB = (PeerId(letter * 64) for letter in "ab")
 SLICE = 256 * 1024
@@ -24,69 +29,46 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core_turns, "MEASURE_BYTES", SLICE)
 
 
-class Link:
-    """One wire that a thread for each peer uses; how often a peer finds it free is its weight."""
+@contextmanager
+def one_wire(turns: UploadTurns, *lanes: PeerId) -> Iterator[Senders]:
+    """Let each lane send slices to its peer over one wire, which is busy for half a millisecond with each."""
+    wire = threading.Lock()
+    with ExitStack() as answers, Senders(turns.close) as senders:
 
-    def __init__(self, turns: UploadTurns) -> None:
-        self.turns = turns
-        self.sent: Counter[PeerId] = Counter()
-        self._wire = threading.Lock()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        def sender(peer: PeerId) -> Callable[[], int]:
+            def send() -> int:
+                turns.acquire(peer, SLICE)
+                with wire:
+                    senders.is_over.wait(0.0005)
+                return 1
 
-    def start(self, peer: PeerId, pause: float) -> None:
-        """Send slices for a peer that lets the wire rest for so long after each."""
-        thread = threading.Thread(target=self._run, args=(peer, pause))
-        self._threads.append(thread)
-        thread.start()
+            return send
 
-    def _run(self, peer: PeerId, pause: float) -> None:
-        with self.turns.answering(peer):
-            while not self._stop.is_set():
-                self.turns.acquire(peer, SLICE)
-                with self._wire:
-                    time.sleep(0.0005)
-                self.sent[peer] += 1
-                self._stop.wait(pause)
-
-    def run(self, seconds: float) -> Counter[PeerId]:
-        """Return how many slices each peer is sent from now on."""
-        before = self.sent.copy()
-        time.sleep(seconds)
-        return self.sent - before
-
-    def stop(self) -> None:
-        self._stop.set()
-        self.turns.close()
-        for thread in self._threads:
-            thread.join(5)
-
-        assert not any(thread.is_alive() for thread in self._threads)
+        for peer in lanes:
+            answers.enter_context(turns.answering(peer))
+            senders.start(peer, sender(peer))
+        yield senders
 
 
 @pytest.mark.usefixtures("quick")
 def test_peer_that_stands_still_holds_nobody_back() -> None:
     """An answer under way that never goes on costs the others a moment, and no more."""
-    link = Link(UploadTurns())
-    with link.turns.answering(BOB):
-        link.start(ANN, 0.0)
-        first = link.run(1.0)
-        second = link.run(1.0)
-        link.stop()
+    turns = UploadTurns()
+    start = time.monotonic()
+    with turns.answering(BOB), one_wire(turns, ANN) as senders:
+        senders.next(1000)
+    seconds = time.monotonic() - start
 
-    assert first[ANN] > 100
-    assert second[ANN] > 100
+    assert seconds < 5
 
 
 @pytest.mark.usefixtures("quick")
-def test_threads_keep_turns() -> None:
-    """Of two peers on one wire the one that leaves it no rest gets no more, unless the wire would be idle."""
-    link = Link(UploadTurns())
-    link.start(ANN, 0.0)
-    link.start(BOB, 0.0)
-    link.run(0.5)
-    sent = link.run(1.0)
-    link.stop()
+def test_threads_keep_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two peers on one wire the one with more lanes gets no more, as long as turns are not found too dear."""
+    monkeypatch.setattr(core_turns.Turns, "_is_too_dear", lambda *_: False)
+    with one_wire(UploadTurns(), ANN, ANN, ANN, BOB) as senders:
+        senders.next(800)
+        sent = senders.next(1500)
 
     assert sent[ANN] == pytest.approx(sent[BOB], rel=0.2)
 
