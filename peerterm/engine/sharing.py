@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from peerterm.api.views import EntryKind
     from peerterm.config import FileSettings
     from peerterm.engine.bus import Bus
+    from peerterm.store.scanner import ScanResult
     from peerterm.store.shares import ShareStore, StoredShare
 
 log = logging.getLogger("peerterm.sharing")
@@ -193,7 +194,8 @@ class Sharing:
                 log.warning("scan failed id=%s reason=%r", share_id, error.message)
                 self._set(share_id, state="failed", error=error.advice)
 
-    async def _scan_now(self, share_id: ShareId, path: Path) -> None:
+    async def _found(self, share_id: ShareId, path: Path) -> ScanResult:
+        """Scan a share; what the scan itself held, such as all hashes known before, is free when it returns."""
         settings = self._settings
         ignore = await asyncio.to_thread(
             IgnoreRules.from_share, path, tuple(settings.ignore), share_hidden=settings.share_hidden
@@ -218,11 +220,14 @@ class Sharing:
                     done_bytes=progress.done_bytes,
                     eta=progress.eta,
                 )
-            result = running.result()
+            return running.result()
         finally:
             scan.cancel()
             self._scans.pop(share_id, None)
             await asyncio.wait([running])
+
+    async def _scan_now(self, share_id: ShareId, path: Path) -> None:
+        result = await self._found(share_id, path)
         outcome = await self._store.apply_scan(share_id, result)
         top = next(entry for entry in result.entries if not entry.path)
         self._set(

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from peerterm.core.catalog import fold, type_of
 from peerterm.core.ids import Root, ShareId
@@ -22,7 +23,7 @@ from peerterm.store.database import EARLIEST_NS, unwrap, wrap
 from peerterm.store.scanner import FileKey, KnownFile, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     import aiosqlite
 
@@ -107,11 +108,10 @@ class _Changes:
     """What a scan result asks the database to do, as parameters of its statements."""
 
     seq: int
-    added: list[Row] = field(default_factory=list)
+    added: list[tuple[int, ScannedEntry]] = field(default_factory=list)  # with their numbers
     updated: list[Row] = field(default_factory=list)
     deleted: list[Row] = field(default_factory=list)
     tombstones: list[Row] = field(default_factory=list)
-    revived: list[Row] = field(default_factory=list)
     listings: list[Row] = field(default_factory=list)
     unsure: set[Root] = field(default_factory=set)  # contents that no entry may refer to any more
     visibly_changed: int = 0
@@ -187,7 +187,7 @@ class ShareStore:
             stored = cast("list[Row]", await connection.execute_fetchall(_STORED, [share_id]))
             seq = await _seq(connection)
             changes = await asyncio.to_thread(_compare, stored, result, share_id, name, seq)
-            await _write_entries(connection, changes)
+            await _write_entries(connection, changes, share_id, name)
             await _write_contents(connection, changes, result)
             await _write_share(connection, share_id, result)
             await _finish(connection, changes.seq)
@@ -210,31 +210,24 @@ class ShareStore:
 def _compare(stored: Sequence[Row], result: ScanResult, share_id: ShareId, share_name: str, seq: int) -> _Changes:
     """Work out what turns the stored rows into the scanned entries."""
     rows = {(row[0], row[1]): row for row in stored}
-    found = sorted((_key(entry.path), entry) for entry in result.entries)
-    numbered: list[tuple[tuple[str, str], ScannedEntry, Row, Row, Row | None]] = []
+    numbered: list[tuple[ScannedEntry, Row | None]] = []
     changes = _Changes(seq)
-    for key, entry in found:
-        row = rows.pop(key, None)
-        local = wrap(entry.device), wrap(entry.inode), wrap(entry.ctime_ns)
-        visible = _visible(entry)
-        if row is None:
-            numbered.append((key, entry, local, visible, None))
-        elif row[7:] != visible:
-            numbered.append((key, entry, local, visible, row))
-        elif row[4:7] != local:
-            changes.updated.append((row[3], *local, *visible, _type(entry, share_name), row[2]))
+    for entry in sorted(result.entries, key=attrgetter("path")):
+        row = rows.pop(_key(entry.path), None)
+        if row is None or row[7:] != _visible(entry):
+            numbered.append((entry, row))
+        elif row[4:7] != _local(entry):
+            changes.updated.append((row[3], *_local(entry), *_visible(entry), _type(entry, share_name), row[2]))
     _remove(changes, rows.values(), share_id, share_name)
     newest = changes.seq = changes.seq + len(numbered)
-    for place, (key, entry, local, visible, row) in enumerate(numbered):
+    for place, (entry, row) in enumerate(numbered):
         number = newest - place  # parents sort before their children, and get the higher number
         if entry.root in result.listings:
             changes.listings.append((entry.root, result.listings[entry.root]))
         if row is None:
-            folded = fold("/".join((share_name, *entry.path)))
-            changes.added.append((number, *local, *visible, share_id, *key, _type(entry, share_name), folded))
-            changes.revived.append((share_id, "".join(key)))
+            changes.added.append((number, entry))
         else:
-            changes.updated.append((number, *local, *visible, _type(entry, share_name), row[2]))
+            changes.updated.append((number, *_local(entry), *_visible(entry), _type(entry, share_name), row[2]))
             changes.unsure.add(row[10])
             changes.visibly_changed += 1
     changes.unsure |= result.digests.keys()
@@ -256,6 +249,11 @@ def _key(path: tuple[str, ...]) -> tuple[str, str]:
         return "", ""
     *parents, name = path
     return "".join(f"{part}/" for part in parents), name
+
+
+def _local(entry: ScannedEntry) -> Row:
+    """Return the columns that tell whether a file is still the one hashed before."""
+    return wrap(entry.device), wrap(entry.inode), wrap(entry.ctime_ns)
 
 
 def _visible(entry: ScannedEntry) -> Row:
@@ -287,32 +285,46 @@ async def _seq(connection: aiosqlite.Connection) -> int:
     return int(seq)
 
 
-async def _many(connection: aiosqlite.Connection, sql: str, rows: Sequence[Any]) -> None:
-    for start in range(0, len(rows), BATCH_ROWS):
-        await connection.executemany(sql, rows[start : start + BATCH_ROWS])
+async def _batches(rows: Iterable[Row]) -> AsyncIterator[list[Row]]:
+    """Yield rows as many at a time as one call takes; they are made in a thread, and none is kept."""
+    left = iter(rows)
+    while batch := await asyncio.to_thread(list, islice(left, BATCH_ROWS)):
+        yield batch
 
 
-async def _bulk(connection: aiosqlite.Connection, sql: str, rows: Sequence[Row]) -> None:
+async def _many(connection: aiosqlite.Connection, sql: str, rows: Iterable[Row]) -> None:
+    async for batch in _batches(rows):
+        await connection.executemany(sql, batch)
+
+
+async def _bulk(connection: aiosqlite.Connection, sql: str, rows: Iterable[Row]) -> None:
     """Run one statement for many rows; the full-text index flushes once a statement, which halves the time."""
-    for start in range(0, len(rows), BATCH_ROWS):
-        batch = rows[start : start + BATCH_ROWS]
+    async for batch in _batches(rows):
         places = f"({', '.join('?' * len(batch[0]))})"
         statement = sql.format(rows=", ".join([places] * len(batch)))
         await connection.execute(statement, list(chain.from_iterable(batch)))
 
 
-async def _write_entries(connection: aiosqlite.Connection, changes: _Changes) -> None:
+async def _write_entries(
+    connection: aiosqlite.Connection, changes: _Changes, share_id: ShareId, share_name: str
+) -> None:
+    def inserted(number: int, entry: ScannedEntry) -> Row:
+        folded = fold("/".join((share_name, *entry.path)))
+        kind = _type(entry, share_name)
+        return number, *_local(entry), *_visible(entry), share_id, *_key(entry.path), kind, folded
+
     await _bulk(connection, "DELETE FROM entries WHERE id IN (VALUES {rows})", changes.deleted)
     await _many(connection, "INSERT INTO removed VALUES (?, ?, ?, ?)", changes.tombstones)
     await _many(connection, _UPDATE, changes.updated)
-    await _bulk(connection, _INSERT, changes.added)
-    await _many(connection, "DELETE FROM removed WHERE share_id = ? AND path = ?", changes.revived)
+    await _bulk(connection, _INSERT, (inserted(number, entry) for number, entry in changes.added))
+    revived = ((share_id, "/".join(entry.path)) for _, entry in changes.added)
+    await _many(connection, "DELETE FROM removed WHERE share_id = ? AND path = ?", revived)
 
 
 async def _write_contents(connection: aiosqlite.Connection, changes: _Changes, result: ScanResult) -> None:
     """Keep the digests and listings of what is offered, and drop those of what was the last of its kind."""
     await _many(connection, "INSERT OR IGNORE INTO listings VALUES (?, ?)", changes.listings)
-    await _many(connection, "INSERT OR IGNORE INTO digests VALUES (?, ?)", list(result.digests.items()))
+    await _many(connection, "INSERT OR IGNORE INTO digests VALUES (?, ?)", result.digests.items())
     unsure = [(root,) for root in changes.unsure]
     for table in ("digests", "listings"):
         unused = "NOT EXISTS (SELECT 1 FROM entries WHERE entries.root = ?1)"
