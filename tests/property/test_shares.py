@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from peerterm.core.ids import Root, ShareId
 from peerterm.store.catalog import CatalogReader
 from peerterm.store.database import Database
 from peerterm.store.scanner import ScannedEntry, ScanResult
-from peerterm.store.shares import ShareStore
+from peerterm.store.shares import ScanOutcome, ShareStore
 
 SHARE = ShareId("00000001")
 LARGE = 2 * 1024 * 1024
@@ -40,46 +41,72 @@ def scan(tree: Tree) -> ScanResult:
     return ScanResult([entry(*item) for item in tree.items()], [], 0, digests, {})
 
 
-async def check(database: Database, before: Tree, tree: Tree, old_seq: int, follower: Tree) -> int:
+@dataclass
+class Found:
+    """What the catalog holds and tells after one scan."""
+
+    outcome: ScanOutcome
+    entries: dict[tuple[str, ...], Root]
+    changes: set[tuple[str, ...]]
+    removals: set[tuple[str, ...]]
+    digests: set[Root]
+    hits: set[tuple[str, ...]]
+
+
+async def found_after(database: Database, tree: Tree, old_seq: int) -> Found:
+    """Apply a scan and read back all that came of it since a number."""
     outcome = await ShareStore(database).apply_scan(SHARE, scan(tree))
     rows = await database.fetch_all("SELECT parent || name, root, seq FROM entries")
-    changes = {path for path in tree if before.get(path) != tree[path]}
-
-    assert {path: root for path, root, _ in rows} == {"/".join(p): root_of(c) for p, c in tree.items()}
-    assert (outcome.added, outcome.removed) == (len(tree.keys() - before.keys()), len(before.keys() - tree.keys()))
-    assert outcome.changed == len(changes & before.keys())
-    assert outcome.seq == old_seq + outcome.added + outcome.changed + outcome.removed
-    assert {path for path, _, seq in rows if seq > old_seq} == {"/".join(path) for path in changes}
-
-    # Someone who follows by number alone arrives at the same tree.
-    for (path,) in await database.fetch_all("SELECT path FROM removed WHERE seq > ?", [old_seq]):
-        del follower[tuple(path.split("/")) if path else ()]
-    follower |= {path: tree[path] for path in changes}
-    assert follower == tree
-
-    large = {root_of(content) for content in tree.values() if content % 2}
-    assert {row[0] for row in await database.fetch_all("SELECT root FROM digests")} == large
+    removed = await database.fetch_all("SELECT path FROM removed WHERE seq > ?", [old_seq])
+    digests = await database.fetch_all("SELECT root FROM digests")
     await database.fetch_all("INSERT INTO search (search) VALUES ('integrity-check')")
     hits = await CatalogReader(database).search(parse_query("share"), 200)
-    assert {hit.path[1:] for hit in hits} == tree.keys()
-    return outcome.seq
+    return Found(
+        outcome,
+        entries={parts_of(path): root for path, root, _ in rows},
+        changes={parts_of(path) for path, _, seq in rows if seq > old_seq},
+        removals={parts_of(path) for (path,) in removed},
+        digests={root for (root,) in digests},
+        hits={hit.path[1:] for hit in hits},
+    )
 
 
-async def run(history: list[Tree]) -> None:
+def parts_of(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/")) if path else ()
+
+
+async def scanned(history: list[Tree]) -> list[Found]:
+    """Scan a share again and again; return what is found after each time."""
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder, "state.db"))
         await ShareStore(database).add(SHARE, "Share", Path("/srv"), "folder", "everyone")
-        before: Tree = {}
-        follower: Tree = {}
-        seq = 0
+        found: list[Found] = []
         for tree in history:
-            seq = await check(database, before, tree, seq, follower)
-            before = tree
+            found.append(await found_after(database, tree, found[-1].outcome.seq if found else 0))
         await database.close()
+        return found
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(trees, min_size=1, max_size=4))
 def test_catalog_is_what_the_last_scan_found(history: list[Tree]) -> None:
     """Entries, numbers, removals, contents and the search index agree with a model made of dicts."""
-    asyncio.run(run(history))
+    follower: Tree = {}
+    seq = 0
+    for before, tree, found in zip([{}, *history], history, asyncio.run(scanned(history)), strict=False):
+        outcome = found.outcome
+        changes = {path for path in tree if before.get(path) != tree[path]}
+        follower = {path: content for path, content in follower.items() if path not in found.removals}
+        follower |= {path: tree[path] for path in found.changes}
+
+        assert found.entries == {path: root_of(content) for path, content in tree.items()}
+        assert (outcome.added, outcome.removed) == (len(tree.keys() - before), len(before.keys() - tree))
+        assert outcome.changed == len(changes & before.keys())
+        assert outcome.seq == seq + outcome.added + outcome.changed + outcome.removed
+        assert found.changes == changes
+        assert found.removals == before.keys() - tree
+        assert follower == tree, "who follows by number alone arrives at the same tree"
+        assert found.digests == {root_of(content) for content in tree.values() if content % 2}
+        assert found.hits == tree.keys()
+
+        seq = outcome.seq
