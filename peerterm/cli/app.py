@@ -59,6 +59,7 @@ completion.register(app)
 def start(
     *,
     no_ui: Annotated[bool, Parameter(help="Run the engine here, in the foreground.")] = False,
+    until_idle: Annotated[bool, Parameter(help="With --no-ui: end when all is done and nobody looks.")] = False,
     plain: Annotated[bool, Parameter(help="Print an overview instead of the full-screen program.")] = False,
     name: Annotated[str | None, Parameter(help="What peers see this machine as.")] = None,
     port: Annotated[int | None, Parameter(help="TCP and UDP port; 0 chooses one.")] = None,
@@ -84,7 +85,9 @@ def start(
     if no_ui:
         from peerterm.cli import daemon
 
-        return daemon.run(common, given)
+        return daemon.run(common, given, until_idle=until_idle)
+    if until_idle:
+        raise UsageError("--until-idle is for an engine in the foreground", "add --no-ui")
     return overview.run(common, given, is_plain=plain)
 
 

@@ -70,14 +70,23 @@ class Common:
 
     @asynccontextmanager
     async def engine(
-        self, *, start: bool = True, extra_args: Sequence[str] = (), seconds: float | None = None
+        self,
+        *,
+        start: bool = True,
+        stays: bool = True,
+        extra_args: Sequence[str] = (),
+        seconds: float | None = None,
     ) -> AsyncIterator[RemoteEngine]:
-        """Attach to the profile's engine, which is started if need be and allowed, and given ``seconds``."""
+        """Attach to the profile's engine, which is started if need be and allowed, and given ``seconds``.
+
+        One that is started ends with its last client if it does not stay and is idle.
+        """
         from peerterm.control.launch import START_SECONDS, attach
 
         remote = await attach(
             self.paths(),
             start=start and not self.no_start,
+            stays=stays,
             extra_args=extra_args,
             seconds=START_SECONDS if seconds is None else seconds,
             on_start=lambda: self.talk("starting the engine in the background (to end it: peerterm stop)"),

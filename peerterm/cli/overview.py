@@ -33,7 +33,7 @@ def run(common: Common, flags: Mapping[str, object], *, is_plain: bool = False) 
 
 
 async def _prepare(common: Common, flags: Mapping[str, object]) -> None:
-    async with common.engine(extra_args=_arguments(flags)) as engine:
+    async with common.engine(stays=False, extra_args=_arguments(flags)) as engine:
         await _give(common, engine, flags)
 
 

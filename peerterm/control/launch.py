@@ -34,6 +34,7 @@ async def attach(
     paths: Paths,
     *,
     start: bool = True,
+    stays: bool = False,
     extra_args: Sequence[str] = (),
     seconds: float = START_SECONDS,
     command: Sequence[str] = ENGINE,
@@ -46,6 +47,7 @@ async def attach(
     Args:
         paths: The profile.
         start: Whether an engine may be started; if not, none running is an error at once.
+        stays: Whether an engine that is started goes on without clients even if it is idle.
         extra_args: Further arguments of the engine that is started.
         seconds: How long an engine may take to get ready.
         command: What runs peerterm.
@@ -72,9 +74,8 @@ async def attach(
         now = time.monotonic()
         if child is None and now >= not_before:
             on_start()
-            child = _Child(
-                paths, [*command, "--no-ui", "--quiet", "--json", f"--profile={paths.home}", *extra_args]
-            )
+            how = ["--no-ui", *([] if stays else ["--until-idle"]), "--quiet", "--json"]
+            child = _Child(paths, [*command, *how, f"--profile={paths.home}", *extra_args])
         if child is not None and (failure := child.failure()) is not None:
             if not isinstance(failure, EngineBusy):
                 raise failure

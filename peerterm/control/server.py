@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import struct
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from peerterm import __version__
@@ -52,6 +52,9 @@ MAX_CLIENTS = 16
 MAX_CALLS = 32
 """Open calls of one client."""
 
+END_SECONDS = 1.0
+"""How long calls may take to end by themselves, such as streams, when the engine has stopped."""
+
 READ_BYTES = 64 * 1024
 BACKLOG = 16
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
@@ -68,7 +71,8 @@ class ControlServer:
     def __init__(self, engine: EngineApi, path: Path) -> None:
         self._engine = engine
         self._path = path
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], _Client] = {}
+        self._came = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -84,14 +88,30 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(self._accept, sock=listening)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Drop all clients and remove the socket."""
+    async def __aexit__(self, broken: type[BaseException] | None, *_: object) -> None:
+        """Drop all clients and remove the socket; unless the engine broke, streams that end now are ended first."""
         assert self._server is not None
         self._server.close()
+        calls = [call for client in self._clients.values() for call in client.calls]
+        if calls and broken is None:
+            await asyncio.wait(calls, timeout=END_SECONDS)
         for client in self._clients:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
         self._path.unlink(missing_ok=True)
+
+    async def wait_alone(self, seconds: float) -> None:
+        """Return once no client has been attached for so long.
+
+        Cancel: safe.
+        """
+        with suppress(TimeoutError):
+            while True:
+                while self._clients:
+                    await asyncio.wait(self._clients)
+                self._came.clear()
+                async with asyncio.timeout(seconds):
+                    await self._came.wait()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         refusal = _refusal(writer.get_extra_info("socket"), len(self._clients))
@@ -100,12 +120,14 @@ class ControlServer:
             writer.write(encode(Error(id=0, code=EngineBusy.code, message=refusal)))
             writer.close()
             return
-        client = asyncio.get_running_loop().create_task(_Client(self._engine, reader, writer).run())
-        self._clients.add(client)
+        served = _Client(self._engine, reader, writer)
+        client = asyncio.get_running_loop().create_task(served.run())
+        self._clients[client] = served
+        self._came.set()
         client.add_done_callback(self._forget)
 
     def _forget(self, client: asyncio.Task[None]) -> None:
-        self._clients.discard(client)
+        del self._clients[client]
         if not client.cancelled() and (bug := client.exception()) is not None:
             _log.error("a call failed for a reason that is a bug; its client was dropped", exc_info=bug)
 
@@ -151,6 +173,11 @@ class _Client:
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._credits: dict[int, asyncio.Semaphore] = {}
         self._write_lock = asyncio.Lock()
+
+    @property
+    def calls(self) -> list[asyncio.Task[None]]:
+        """What runs for it now."""
+        return list(self._calls.values())
 
     async def run(self) -> None:
         """Serve until the client goes; its open calls are cancelled then."""

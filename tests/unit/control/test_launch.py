@@ -85,7 +85,7 @@ async def test_missing_engine_is_started_detached(paths: Paths, stopping: None) 
     arguments = (paths.home / "arguments").read_text().splitlines()
     assert (is_new, started) == (True, [True])
     assert status.name == "fake"
-    assert arguments == ["--no-ui", "--quiet", "--json", f"--profile={paths.home}", "--name=x"]
+    assert arguments == ["--no-ui", "--until-idle", "--quiet", "--json", f"--profile={paths.home}", "--name=x"]
     assert os.getsid(process) == process != os.getsid(0)
 
 
