@@ -83,7 +83,8 @@ class EngineApi(Protocol):
         """Ask this machine and all online peers; yields hits as they come.
 
         A hit with a root that was yielded before replaces the earlier one (a further holder answered). Ends when
-        every peer answered or the query's time is up; closing the iterator cancels the search.
+        every peer answered or the query's time is up; closing the iterator cancels the search. If anybody had more
+        hits than one may give, or all together more than are listed, the last one comes again with ``more``.
         """
         ...
 
@@ -149,10 +150,11 @@ class EngineApi(Protocol):
     async def clear(self, transfer: str = "") -> int:
         """Forget a download that ended, given by id or unique prefix, or all that ended; return how many.
 
-        No file is touched: of one that failed or was cancelled the part stays, but cannot be gone on with.
+        No file is touched; so one that failed or was cancelled with some of it on disk is not forgotten: ``retry``
+        goes on with that, ``cancel`` can delete it.
 
         Raises:
-            UsageError: It has not ended.
+            UsageError: It has not ended, or some of it is on disk.
         """
         ...
 

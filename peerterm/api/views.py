@@ -108,7 +108,10 @@ class HolderView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit:
-    """One content that matched, with everyone who has it. ``path`` is where one holder keeps it."""
+    """One content that matched, with everyone who has it. ``path`` is where one holder keeps it.
+
+    ``more`` says that contents may match that the search leaves out; only the last hit it yields bears that.
+    """
 
     name: str
     path: str
@@ -119,6 +122,7 @@ class SearchHit:
     mtime: float
     files: int
     peers: list[HolderView]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceView:
-    """A peer that a transfer gets bytes from. ``rate`` is bytes per second; ``bytes`` were verified."""
+    """A peer that a transfer gets bytes from. ``bytes`` were verified, ``rate`` of them a second."""
 
     peer_id: str
     name: str
@@ -192,7 +196,7 @@ class ChunkMapView:
     """Which parts of a download are held.
 
     ``held`` of ``chunks`` of 1 MiB are; ``cells`` are percent held of equal parts of its bytes, in the order of its
-    listing. There are none while that is not known: before a download runs, and while it rests.
+    listing. There are none while that is not known: before a download runs, and while that of a folder rests.
     """
 
     transfer_id: str

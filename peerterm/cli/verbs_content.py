@@ -27,9 +27,6 @@ from peerterm.errors import NotFound, PeertermError, StorageError, by_code
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAX_HITS = 10_000
-"""Most contents one search lists."""
-
 
 def register(app: App) -> None:
     """Add the verbs."""
@@ -70,10 +67,9 @@ async def search(
     async with common.engine() as engine, stream(engine.search(query)) as found:
         async for hit in found:
             hits[hit.root] = hit
-            if len(hits) >= MAX_HITS:
-                common.talk(f"only the first {MAX_HITS} are listed; add a word")
-                break
     common.emit(list(hits.values()), hits_table(list(hits.values())))
+    if any(hit.more for hit in hits.values()):
+        common.talk(f"only {len(hits)} are listed and there may be more; add a word")
     if not hits:
         raise NotFound(f"{query.text}: nobody who is online has it", "see who is here: peerterm peers")
 

@@ -55,6 +55,9 @@ async def transfers(
             common.talk(f"{counted(await engine.clear(), 'transfer')} cleared")
         found = await engine.transfers()
     common.emit(found, transfers_table(found))
+    kept = sum(view.state in ("failed", "cancelled") and view.bytes > 0 for view in found)
+    if clear and kept:
+        common.talk(f"{counted(kept, 'transfer')} kept, partly on disk (peerterm retry ID, or cancel ID --delete)")
 
 
 def transfers_table(views: Sequence[TransferView]) -> Table:

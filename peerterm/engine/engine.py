@@ -126,7 +126,7 @@ class Engine:
         self._build_network(contexts, PeerStore(database), await self._catalog.totals())
         self._build_downloads(database)
         await self._downloads.load()
-        self._peers.on_linked = self._downloads.link_opened
+        self._peers.on_linked = self._downloads.runs.link_opened
         self._peers.on_offline = self._peer_offline
         if database.was_rebuilt:
             text = f"the database of {paths.home} was damaged; it was set aside and a new one begun: share again"
@@ -145,7 +145,7 @@ class Engine:
             links=self._peers.links,
             name_of=self._peers.name_of,
             publish=self._bus.publish,
-            changed=lambda transfer_id: self._downloads.changed(transfer_id),  # noqa: PLW0108 - not built yet
+            changed=lambda transfer_id: self._downloads.runs.changed(transfer_id),  # noqa: PLW0108 - not built yet
         )
         self._downloads = Downloads(
             self._searching,
@@ -190,6 +190,7 @@ class Engine:
                 self._tasks.start(run())
             await self._stop.wait()
             self._state = "stopping"
+            self._bus.close()  # clients are told the end while there is somebody to tell them
             await self._linking.say_goodbye()
             self._tasks.cancel()
 
@@ -234,10 +235,10 @@ class Engine:
         self._lane_server.serve(sock, address[0], release)
 
     def _have_update(self, link: Link, update: HaveUpdate) -> None:
-        self._downloads.have_update(link, update)
+        self._downloads.runs.have_update(link, update)
 
     def _peer_offline(self, peer: PeerId) -> None:
-        self._downloads.peer_offline(peer)
+        self._downloads.runs.peer_offline(peer)
         self._tasks.start(self._lanes.close_peer(peer))
 
     def _snapshot(self) -> Snapshot:
@@ -259,13 +260,13 @@ class Engine:
             interfaces=list(self._settings.node.interfaces),
             peers=len(self._peers.links()),
             shares=len(self._sharing.views()),
-            transfers=sum(view.state not in FINISHED for view in self._downloads.views()),
+            transfers=sum(view.state not in FINISHED for view in self._downloads.transfers.views()),
             started_at=self._started_at,
             pid=os.getpid(),
         )
 
     def _transfers(self) -> list[TransferView]:
-        return [*self._downloads.views(), *self._uploads.views(self._peers.name_of)]
+        return [*self._downloads.transfers.views(), *self._uploads.views(self._peers.name_of)]
 
     # What clients ask; see ``EngineApi``
 
@@ -352,7 +353,7 @@ class Engine:
                 raise UsageError("a transfer has no limit for sending", "leave --up out, or the transfer")
             if down is not None:
                 await self._downloads.set_limit(transfer, down)
-            view = self._downloads.view(transfer)
+            view = self._downloads.transfers.find(transfer).view()
             return LimitsView(down=view.limit, up=0, transfer_id=view.transfer_id)
         if down is not None:
             self._down_budget.set_rate(down, time.monotonic())

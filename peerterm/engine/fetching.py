@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -114,7 +114,8 @@ class Fetching:
         self._files_to_start: deque[tuple[WantedFile, Bitfield | None]] = deque()
         self._swarm = Swarm(order.entry.root, self.active.keys(), self.machine, tasks, self._heard)
         self._grown: dict[Root, list[int]] = {}
-        self._meter = RateMeter(time.monotonic())
+        began = time.monotonic()
+        self._meters: defaultdict[PeerId, RateMeter] = defaultdict(lambda: RateMeter(began))
 
     def start(self) -> None:
         """Ask every peer that is online, look at what is here, and keep time."""
@@ -282,8 +283,7 @@ class Fetching:
                     if file := self._plan.wanted.get(root):
                         self._seeking.look_for(event, file, self._landing.part_of(file))
                 case machine.ChunkHeld(root=root, index=index, peer=peer, length=length):
-                    self._meter.add(length if peer else 0, time.monotonic())
-                    self._chunk_held(root, index, length)
+                    self._chunk_held(root, index, length, peer)
                 case machine.ContentDone(root=root):
                     self._content_done(root)
                 case machine.ContentImpossible(reason=reason):
@@ -313,7 +313,9 @@ class Fetching:
         elif not self._order.is_folder and (held := self.machine.held(root)):
             self.verified_bytes = bytes_of(held, size)
 
-    def _chunk_held(self, root: Root, index: int, length: int) -> None:
+    def _chunk_held(self, root: Root, index: int, length: int, peer: PeerId | None) -> None:
+        if peer:
+            self._meters[peer].add(length, time.monotonic())
         self._grown.setdefault(root, []).append(index)
         if not self._plan.is_listing(root):
             self.verified_bytes += length
@@ -379,7 +381,11 @@ class Fetching:
     @property
     def rate(self) -> float:
         """Bytes per second that come in, the mean of the last seconds."""
-        return self._meter.rate(time.monotonic())
+        return sum(map(self.rate_of, list(self._meters)))
+
+    def rate_of(self, peer: PeerId) -> float:
+        """Return how many of them come from one source."""
+        return self._meters[peer].rate(time.monotonic()) if peer in self._meters else 0.0
 
 
 def bytes_of(held: Bitfield, size: int) -> int:

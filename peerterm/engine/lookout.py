@@ -1,7 +1,7 @@
 """Finds out when a peer has what transfers wait for that have no attempt to ask for them.
 
 Many may wait, for as long as it takes: all that each costs is a root in a question. Called by
-``engine.downloading``.
+``engine.runs``.
 """
 
 from __future__ import annotations

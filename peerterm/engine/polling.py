@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.errors import EngineBusy, PeerError, PeerRefused
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from peerterm.engine.peers import Peers
     from peerterm.net.link import Link
 
-    Ask = Callable[[Link], AsyncIterator[list[CatalogEntry]]]
-    Answers = asyncio.Queue[tuple[PeerId, list[CatalogEntry]] | None]
+    Ask: TypeAlias = Callable[[Link], AsyncIterator[list[CatalogEntry]]]
+    Answers: TypeAlias = asyncio.Queue[tuple[PeerId, list[CatalogEntry]] | None]
 
 log = logging.getLogger("peerterm.polling")
 

@@ -1,4 +1,4 @@
-"""Between a download and its record in the store. Called by ``engine.downloading``."""
+"""Between a download and its record in the store. Called by ``engine.transfers``."""
 
 from __future__ import annotations
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from peerterm.api.views import BrowsePage, HolderView
-from peerterm.core.catalog import Merger, parse_query
+from peerterm.core.catalog import MAX_MERGED_HITS, Merger, parse_query
+from peerterm.core.ids import PeerId
 from peerterm.core.names import check_path
 from peerterm.engine.convert import from_wire, to_hit, to_view
 from peerterm.engine.polling import poll
@@ -28,12 +30,12 @@ from peerterm.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from peerterm.api.views import SearchHit, SearchQuery
-    from peerterm.core.catalog import CatalogEntry, MergedHit
-    from peerterm.core.ids import PeerId
+    from peerterm.core.catalog import CatalogEntry, MergedHit, Query
     from peerterm.engine.peers import Peers
+    from peerterm.engine.polling import Ask
     from peerterm.net.link import Link
     from peerterm.store.catalog import CatalogReader
 
@@ -79,13 +81,24 @@ class Searching:
                     assert isinstance(answer, SearchAnswer)
                     yield [from_wire(hit) for hit in answer.hits]
 
-        for entry in await self._catalog.search(parsed, MAX_HITS):
-            if hit := merger.add(self._own_id, entry):
-                yield self._shown(hit)
-        async for peer, entries in poll(self._peers, ask, query.timeout):
-            for entry in entries:
-                if hit := merger.add(peer, entry):
-                    yield self._shown(hit)
+        given, contents, last = Counter[PeerId](), 0, None
+        async with aclosing(self._own_and_others(parsed, ask, query.timeout)) as answers:
+            async for peer, entries in answers:
+                given[peer] += len(entries)
+                for entry in entries:
+                    if hit := merger.add(peer, entry):
+                        contents += len(hit.holders) == 1
+                        yield (last := self._shown(hit))
+        if last and (contents >= MAX_MERGED_HITS or max(given.values()) >= MAX_HITS):
+            yield replace(last, more=True)
+
+    async def _own_and_others(
+        self, query: Query, ask: Ask, timeout: float
+    ) -> AsyncGenerator[tuple[PeerId, list[CatalogEntry]], None]:
+        """Yield what this machine has that matches, then each peer's answers as they come."""
+        yield self._own_id, await self._catalog.search(query, MAX_HITS)
+        async for answer in poll(self._peers, ask, timeout):
+            yield answer
 
     def _shown(self, hit: MergedHit) -> SearchHit:
         names = {peer: self._peers.name_of(peer) for peer in hit.holders} | (

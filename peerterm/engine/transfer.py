@@ -51,7 +51,7 @@ class Transfer:
     """One download.
 
     Attributes:
-        life: Where it is; only ``Downloads`` and ``run`` move it.
+        life: Where it is; ``engine.downloading``, ``runs``, ``disks`` and ``run`` move it.
         error: What failed, or what it waits for.
         part: Name of its part on disk, ``part_inode`` its inode number.
         path: Where it landed.
@@ -90,6 +90,11 @@ class Transfer:
         """What is on its way, while something may be."""
         fetching = self.attempt.fetching if self.attempt else None
         return fetching if fetching and not fetching.is_over else None
+
+    @property
+    def has_remains(self) -> bool:
+        """Whether it ended with some of it on disk, with which it could go on."""
+        return bool(self.part and self.bytes) and self.life.is_over and self.life.state is not State.DONE
 
     def set_limit(self, limit: int) -> None:
         """Bound the rate to so many bytes a second from now on; 0 lifts the bound."""
@@ -251,7 +256,7 @@ class Transfer:
                     peer_id=peer,
                     name=self._around.name_of(peer),
                     bytes=self.tally.sources.get(peer, 0) + (stats.verified_bytes if stats else 0),
-                    rate=stats.rate if stats and is_active else 0.0,
+                    rate=fetching.rate_of(peer) if fetching and is_active else 0.0,
                     state="active" if is_active else "dropped" if strikes else "gone" if fetching else "idle",
                     strikes=strikes,
                 )

@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import threading
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from peerterm.api.events import Event
 from peerterm.config import FileSettings, NodeSettings, Settings, TransferSettings
-from peerterm.core.pieces import Piece, PieceKind, PieceRefused, Refusal
+from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.engine.engine import Engine
-from peerterm.engine.reading import LaneReader
 from peerterm.paths import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    import pytest
+
     from peerterm.api.engine import EngineApi
-    from peerterm.api.events import Event
-    from peerterm.api.views import ShareView, TransferView
-    from peerterm.core.ids import PeerId
-    from peerterm.engine.reading import Offers
+    from peerterm.api.views import ShareView
 
 PATIENCE = 20.0
 
+MIB = CHUNK_BYTES
+T = TypeVar("T")
+E = TypeVar("E", bound=Event)
+
 BEACON_PORT = 20_000 + os.getpid() % 40_000
 """Where the engines of this process hear one another, and no engine of another process on this machine."""
+
+
+def settle(patch: pytest.MonkeyPatch) -> None:
+    """Let engines not wait for peers after their start: the test has waited."""
+    patch.setattr("peerterm.engine.peers.LONELY_SECONDS", 0.0)
+    patch.setattr("peerterm.engine.peers.MEETING_SECONDS", 0.0)
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -83,19 +92,27 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def first(engine: EngineApi, kind: type[Event], *, after: Callable[[], object] | None = None) -> Any:
-    """Return the first event of a kind that comes once ``after`` is called."""
-    async with (
-        asyncio.timeout(PATIENCE),
-        aclosing(cast("AsyncGenerator[Event, None]", engine.events())) as events,
-    ):
-        await anext(events)
-        if after:
-            after()
+def closing(items: AsyncIterator[T]) -> AbstractAsyncContextManager[AsyncIterator[T]]:
+    """Close a stream of an engine at the end of the block."""
+    return aclosing(cast("AsyncGenerator[T, None]", items))
+
+
+async def until(events: AsyncIterator[Event], kind: type[E]) -> E:
+    """Return the next event of a kind."""
+    async with asyncio.timeout(PATIENCE):
         async for event in events:
             if isinstance(event, kind):
                 return event
     raise AssertionError("the engine ended")
+
+
+async def first(engine: EngineApi, kind: type[E], *, after: Callable[[], object] | None = None) -> E:
+    """Return the first event of a kind that comes once ``after`` is called."""
+    async with closing(engine.events()) as events:
+        await anext(events)
+        if after:
+            after()
+        return await until(events, kind)
 
 
 async def shared(engine: EngineApi, path: Path) -> str:
@@ -118,79 +135,3 @@ async def share_when(engine: EngineApi, share_id: str, condition: Callable[[Shar
             if condition(view):
                 return view
     raise AssertionError("the engine ended")
-
-
-async def fetched(engine: EngineApi, reference: str, directory: str = "") -> TransferView:
-    """Get something and wait until that is over."""
-    return await finished(engine, (await engine.get(reference, directory)).transfer_id)
-
-
-async def finished(engine: EngineApi, transfer_id: str) -> TransferView:
-    """Wait until a transfer is over and return it."""
-    return await transfer_when(engine, transfer_id, lambda view: view.state in ("done", "failed", "cancelled"))
-
-
-async def transfer_when(
-    engine: EngineApi, transfer_id: str, condition: Callable[[TransferView], bool]
-) -> TransferView:
-    """Wait until a transfer meets a condition and return it."""
-    view = None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for _ in engine.events():
-                view = next(view for view in await engine.transfers() if view.transfer_id == transfer_id)
-                if condition(view):
-                    return view
-    except TimeoutError as error:
-        raise AssertionError(f"after {PATIENCE} seconds it is still {view}") from error
-    raise AssertionError("the engine ended")
-
-
-class Gate:
-    """Lets an engine upload only so many chunks; whoever asks for more waits until the gate opens or closes."""
-
-    def __init__(self, chunks: int) -> None:
-        self._is_closed = False
-        self._passes = threading.Semaphore(chunks)
-
-    def open(self) -> None:
-        """Let everything pass from now on."""
-        self._passes.release(1_000_000)
-
-    def close(self) -> None:
-        """Refuse every chunk from now on."""
-        self._is_closed = True
-        self.open()
-
-    def enter(self, piece: Piece) -> None:
-        """Wait for leave to upload a piece."""
-        if piece.kind is PieceKind.CHUNK:
-            self._passes.acquire()
-            if self._is_closed:
-                raise PieceRefused(Refusal.BUSY)
-
-
-class _GatedReader(LaneReader):
-    def __init__(self, offers: Offers, gate: Gate) -> None:
-        super().__init__(offers)
-        self._gate = gate
-
-    def read_piece(self, piece: Piece) -> bytes | bytearray | memoryview:
-        self._gate.enter(piece)
-        return super().read_piece(piece)
-
-
-@contextmanager
-def gated(engine: Engine, chunks: int) -> Iterator[Gate]:
-    """Put a gate before an engine's uploads; at the end of the block it closes."""
-    gate, uploads = Gate(chunks), engine._uploads
-
-    def open_reader(peer: PeerId) -> LaneReader:
-        del peer
-        return _GatedReader(uploads, gate)
-
-    uploads.open_reader = open_reader  # type: ignore[method-assign]
-    try:
-        yield gate
-    finally:
-        gate.close()

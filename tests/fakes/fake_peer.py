@@ -141,6 +141,18 @@ class FakePeer:
         """Offer a listing of these children; return its root."""
         return self.file(encode_listing(children))
 
+    def offer(self, data: bytes, name: str = "film.mkv", **said: Any) -> Root:
+        """Offer a file as the only entry, with what is said of it; return its root."""
+        root = self.file(data)
+        self.entries = [wire_entry(root, name, **{"size": len(data)} | said)]
+        return root
+
+    def offer_folder(self, *children: ListingEntry, name: str = "album", **said: Any) -> Root:
+        """Offer a folder as the only entry, with what is said of it; return its root."""
+        root = self.folder(*children)
+        self.entries = [wire_entry(root, name, kind="folder", **said)]
+        return root
+
     def chunks(self, *roots: Root) -> list[int]:
         """Return the chunks it was asked for, of these contents or of all, each as often as it was."""
         return sorted(

@@ -9,7 +9,7 @@ import pytest
 
 from peerterm.api.events import Snapshot, SourceDropped, TransferChanged
 from peerterm.api.views import HolderView, SearchQuery, SourceView
-from peerterm.cli import progress, verbs_content
+from peerterm.cli import progress
 from tests.fakes.fake_engine import FakeEngine, make_hit, make_transfer
 
 if TYPE_CHECKING:
@@ -60,17 +60,18 @@ def test_search_without_a_hit_ends_with_4(serving: ServedEngine, run: Callable[.
     assert (done.code, done.json) == (4, [])
 
 
-def test_search_is_bounded(
-    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_search_that_was_cut_says_so(
+    is_cut: bool, fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]
 ) -> None:
-    """Many hits are cut, and the search behind them is ended."""
-    monkeypatch.setattr(verbs_content, "MAX_HITS", 3)
-    fake.hits = [make_hit(f"{n:03}") for n in range(500)]
+    """The last hit comes again and bears it; a script reads it there, a person on stderr."""
+    hits = [make_hit(name) for name in "abc"]
+    fake.hits = [*hits, replace(hits[-1], more=is_cut)]
 
     done = run("search", "x", "--json")
 
-    assert len(done.json) == 3
-    assert "only the first 3" in done.err
+    assert [hit["more"] for hit in done.json] == [False, False, is_cut]
+    assert ("only 3 are listed" in done.err) is is_cut
 
 
 @pytest.mark.parametrize("arguments", [["x", "--type", "smell"], ["x", "--min-size", "big"], []])

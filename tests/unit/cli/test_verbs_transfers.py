@@ -89,6 +89,28 @@ def test_transfers_that_ended_are_cleared(fake: FakeEngine, serving: ServedEngin
     assert again.err.startswith("0 transfers cleared")
 
 
+def test_what_is_partly_on_disk_is_kept_and_said_so(
+    fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine forgets none of which something is on disk; of those with nothing there is nothing to say."""
+
+    async def clear(transfer: str) -> int:
+        del transfer
+        return 0
+
+    monkeypatch.setattr(fake, "clear", clear)
+    fake.known_transfers = [
+        make_transfer("x", state="failed", bytes=1),
+        make_transfer("y", state="cancelled", bytes=0),
+        make_transfer("z", bytes=1),
+    ]
+
+    done = run("transfers", "--clear")
+
+    assert "1 transfer kept" in done.err
+    assert "cancel ID --delete" in done.err
+
+
 def test_cancel_ends_transfers(fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any]) -> None:
     """A prefix is enough; what was fetched goes only when asked; a wrong id does not keep the others."""
     fake.known_transfers = [make_transfer("x"), make_transfer("y")]

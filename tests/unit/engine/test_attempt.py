@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.pieces import Refusal
 from peerterm.engine import fetching
 from peerterm.errors import StorageError
 from peerterm.store.destination import Destination
 from peerterm.store.journal import Journal
-from tests.fakes.engines import fetched, finished, noise, running, shared, transfer_when, until_online, write
-from tests.fakes.fake_peer import FakePeer, child, fake_peer, wire_entry
+from tests.fakes.engines import MIB, noise, running, shared, until_online, write
+from tests.fakes.fake_peer import FakePeer, child, fake_peer
+from tests.fakes.fetching import chunks_in, fetched, finished, place, transfer_when
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,34 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("settled")
 
-MIB = CHUNK_BYTES
 FILM = noise(10 * MIB)
-
-
-@pytest.fixture
-async def ben(tmp_path: Path) -> AsyncIterator[Engine]:
-    async with running(tmp_path, "ben") as engine:
-        yield engine
-
-
-@pytest.fixture
-async def peer(ben: Engine, tmp_path: Path) -> AsyncIterator[FakePeer]:
-    """Yield a peer that ben is linked to."""
-    async with fake_peer(tmp_path, ben) as peer:
-        await until_online(ben, 1)
-        yield peer
-
-
-def place(folder: Path) -> Path:
-    """Return where ben's downloads go."""
-    return folder / "ben" / "downloads"
-
-
-def held(part: Path, data: bytes = FILM) -> set[int]:
-    """Return which chunks of a content lie in a file."""
-    found = part.read_bytes()
-    spans = range(0, len(data), MIB)
-    return {at // MIB for at in spans if found[at : at + MIB] == data[at : at + MIB]}
 
 
 def damage(part: Path, chunks: set[int]) -> None:
@@ -63,12 +36,6 @@ def damage(part: Path, chunks: set[int]) -> None:
         for index in chunks:
             file.seek(index * MIB + 77)
             file.write(b"\0\0\0\0")
-
-
-def offer_film(peer: FakePeer) -> Root:
-    root = peer.file(FILM)
-    peer.entries = [wire_entry(root, "film.mkv", size=len(FILM))]
-    return root
 
 
 @asynccontextmanager
@@ -91,10 +58,10 @@ async def interrupted(peer: FakePeer, ben: Engine, root: Root, count: int, name:
 async def test_next_engine_fetches_only_what_is_missing(tmp_path: Path) -> None:
     """What is on disk counts at once, and no chunk comes twice."""
     async with fake_peer(tmp_path) as peer:
-        root = offer_film(peer)
+        root = peer.offer(FILM)
         async with linked(tmp_path, peer) as ben:
             transfer_id = await interrupted(peer, ben, root, 6, "film.mkv")
-        had = held(place(tmp_path) / "film.mkv.peerterm-part")
+        had = chunks_in(place(tmp_path) / "film.mkv.peerterm-part", FILM)
         peer.give()
         async with running(tmp_path, "ben") as again:
             waiting = await transfer_when(again, transfer_id, lambda view: bool(view.bytes))
@@ -116,14 +83,14 @@ async def test_only_damaged_chunks_are_fetched_again(
 ) -> None:
     """After an end that nobody could note, every chunk is read and must still have its sum."""
     async with fake_peer(tmp_path) as peer:
-        root = offer_film(peer)
+        root = peer.offer(FILM)
         with monkeypatch.context() as patch:
             patch.setattr(Journal, "mark_clean", refuse)
             async with linked(tmp_path, peer) as ben:
                 transfer_id = await interrupted(peer, ben, root, 8, "film.mkv")
                 await ben._downloads._around.journal.flush()
         part = place(tmp_path) / "film.mkv.peerterm-part"
-        had = held(part)
+        had = chunks_in(part, FILM)
         hurt = set(sorted(had)[1:7:2])
         damage(part, hurt)
         peer.give()
@@ -153,15 +120,14 @@ async def test_folder_goes_on_with_its_files(tmp_path: Path) -> None:
         root = peer.file(FILM)
         roots = [peer.file(data) for data in small]
         names = [child(f"{number}", each, 1000) for number, each in enumerate(roots)]
-        top = peer.folder(child("film", root, len(FILM)), *names)
-        peer.entries = [wire_entry(top, "album", size=len(FILM) + 5000, kind="folder", files=6)]
+        peer.offer_folder(child("film", root, len(FILM)), *names, size=len(FILM) + 5000, files=6)
         async with linked(tmp_path, peer) as ben:
             transfer_id = await interrupted(peer, ben, root, 7, "album")
             await transfer_when(ben, transfer_id, lambda view: view.done_files == 5)
         peer.give()
         part = place(tmp_path) / "album.peerterm-part"
         (part / "3").write_bytes(b"the user was here")
-        had = held(part / "film.peerterm-part")
+        had = chunks_in(part / "film.peerterm-part", FILM)
         async with linked(tmp_path, peer) as again:
             done = await finished(again, transfer_id)
 
@@ -177,7 +143,7 @@ async def test_folder_goes_on_with_its_files(tmp_path: Path) -> None:
 
 async def test_part_that_is_gone_is_begun_again(ben: Engine, peer: FakePeer, tmp_path: Path) -> None:
     """The journal of a part that the user removed counts for nothing."""
-    root = offer_film(peer)
+    root = peer.offer(FILM)
     transfer_id = await interrupted(peer, ben, root, 4, "film.mkv")
     await ben.pause(transfer_id)
     (place(tmp_path) / "film.mkv.peerterm-part").unlink()
@@ -194,7 +160,7 @@ async def test_file_in_place_of_the_part_is_left_alone(
     ben: Engine, peer: FakePeer, tmp_path: Path, wish: str
 ) -> None:
     """Neither going on nor deleting touches what somebody else put there."""
-    root = offer_film(peer)
+    root = peer.offer(FILM)
     transfer_id = await interrupted(peer, ben, root, 4, "film.mkv")
     await ben.pause(transfer_id)
     part = place(tmp_path) / "film.mkv.peerterm-part"
@@ -203,7 +169,7 @@ async def test_file_in_place_of_the_part_is_left_alone(
     if wish == "resume":
         await ben.resume(transfer_id)
         view = await finished(ben, transfer_id)
-        assert (tmp_path / "ben" / "downloads" / "film.mkv").read_bytes() == FILM
+        assert (place(tmp_path) / "film.mkv").read_bytes() == FILM
     else:
         view = await ben.cancel(transfer_id, delete=True)
 
@@ -213,7 +179,7 @@ async def test_file_in_place_of_the_part_is_left_alone(
 
 async def test_copied_part_is_gone_on_with(ben: Engine, peer: FakePeer, tmp_path: Path) -> None:
     """A part whose inode number changed, as a restored backup's, is known by the chunks in it."""
-    root = offer_film(peer)
+    root = peer.offer(FILM)
     transfer_id = await interrupted(peer, ben, root, 4, "film.mkv")
     await ben.pause(transfer_id)
     part = place(tmp_path) / "film.mkv.peerterm-part"
@@ -231,7 +197,7 @@ async def test_file_that_landed_unnoticed_is_done(
     ben: Engine, peer: FakePeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, touched: bool
 ) -> None:
     """An engine killed between the last name and the note of it fetches nothing again but what was changed."""
-    root = offer_film(peer)
+    root = peer.offer(FILM)
     with monkeypatch.context() as patch:
         patch.setattr(Destination, "finish", refuse_now)
         failed = await fetched(ben, "mallory/film.mkv")
@@ -253,7 +219,7 @@ async def test_file_that_landed_unnoticed_is_done(
 async def test_file_that_is_shared_here_is_copied(ben: Engine, peer: FakePeer, tmp_path: Path) -> None:
     """Nobody is asked for a chunk, and the copy is as good as what would have come."""
     await shared(ben, write(tmp_path / "mine.mkv", FILM))
-    root = offer_film(peer)
+    root = peer.offer(FILM)
     done = await fetched(ben, "mallory/film.mkv")
 
     assert (done.state, done.bytes, done.total, done.local_bytes) == ("done", len(FILM), len(FILM), len(FILM))
@@ -265,13 +231,14 @@ async def test_files_of_a_folder_that_are_here_are_copied(ben: Engine, peer: Fak
     """Shared or fetched before, at several places or one."""
     await shared(ben, write(tmp_path / "shared", FILM))
     root, other, empty = peer.file(FILM), peer.file(noise(MIB + 5, 9)), peer.file(b"")
-    top = peer.folder(
+    peer.offer_folder(
         child("a", root, len(FILM)),
         child("b", root, len(FILM)),
         child("c", other, MIB + 5),
         child("empty", empty, 0),
+        size=1,
+        files=4,
     )
-    peer.entries = [wire_entry(top, "album", size=1, kind="folder", files=4)]
     done = await fetched(ben, "mallory/album")
     album = place(tmp_path) / "album"
 
@@ -285,12 +252,10 @@ async def test_changed_folder_costs_its_difference(ben: Engine, peer: FakePeer, 
     """What an earlier get put on this disk is not fetched by the next one."""
     kept, old, new = noise(3 * MIB, 1), noise(2 * MIB, 2), noise(2 * MIB + 1, 3)
     roots = [peer.file(data) for data in (kept, old, new)]
-    first = peer.folder(child("kept", roots[0], len(kept)), child("song", roots[1], len(old)))
-    second = peer.folder(child("kept", roots[0], len(kept)), child("song", roots[2], len(new)))
-    peer.entries = [wire_entry(first, "album", kind="folder")]
+    peer.offer_folder(child("kept", roots[0], len(kept)), child("song", roots[1], len(old)))
     await fetched(ben, "mallory/album")
     peer.give()
-    peer.entries = [wire_entry(second, "album", kind="folder")]
+    peer.offer_folder(child("kept", roots[0], len(kept)), child("song", roots[2], len(new)))
     done = await fetched(ben, "mallory/album")
 
     assert (done.state, done.local_bytes) == ("done", len(kept))
@@ -309,10 +274,9 @@ async def test_file_here_that_is_another_by_now_is_not_trusted(
     before = mine.stat()
     damage(mine, {4})
     os.utime(mine, ns=(before.st_atime_ns, before.st_mtime_ns))
-    root = offer_film(peer)
+    root = peer.offer(FILM)
     if kind == "folder":
-        top = peer.folder(child("film", root, len(FILM)))
-        peer.entries = [wire_entry(top, "album", kind="folder")]
+        peer.offer_folder(child("film", root, len(FILM)))
     done = await fetched(ben, "mallory/album" if kind == "folder" else "mallory/film.mkv")
     film = place(tmp_path) / ("album/film" if kind == "folder" else "film.mkv")
 
@@ -330,10 +294,8 @@ async def test_only_what_was_chosen_is_fetched(
     """Files and folders that no pattern chooses do not appear."""
     roots = [peer.file(noise(100, number)) for number in range(1, 4)]
     below = peer.folder(child("c.txt", roots[2], 100))
-    top = peer.folder(
-        child("a.txt", roots[0], 100), child("b.bin", roots[1], 100), child("sub", below, 100, "folder")
-    )
-    peer.entries = [wire_entry(top, "album", size=300, kind="folder", files=3)]
+    children = child("a.txt", roots[0], 100), child("b.bin", roots[1], 100), child("sub", below, 100, "folder")
+    peer.offer_folder(*children, size=300, files=3)
     got = await ben.get("mallory/album", only=[pattern])
     done = await finished(ben, got.transfer_id)
     album, count = place(tmp_path) / "album", min(len(paths), 1)
@@ -348,8 +310,8 @@ async def test_many_files_go_on_after_a_restart(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(fetching, "MAX_ACTIVE", 4)
     async with fake_peer(tmp_path) as peer:
         roots = [peer.file(noise(50, number)) for number in range(100)]
-        top = peer.folder(*(child(f"{number:03}", root, 50) for number, root in enumerate(roots)))
-        peer.entries = [wire_entry(top, "album", size=5000, kind="folder", files=100)]
+        children = (child(f"{number:03}", root, 50) for number, root in enumerate(roots))
+        peer.offer_folder(*children, size=5000, files=100)
         peer.refusals = dict.fromkeys(roots[40:], Refusal.BUSY)
         async with linked(tmp_path, peer) as ben:
             started = await ben.get("mallory/album")

@@ -9,25 +9,16 @@ import pytest
 
 from peerterm.errors import NotFound, StorageError, UsageError
 from peerterm.store.transfers import TransferStore
-from tests.fakes.engines import fetched, gated, network, noise, running, shared, transfer_when, write
+from tests.fakes.engines import MIB, network, noise, running, shared, write
+from tests.fakes.fetching import fetched, partly_fetched, place
+from tests.fakes.gates import gated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from peerterm.engine.engine import Engine
 
 pytestmark = pytest.mark.usefixtures("settled")
-
-MIB = 1024 * 1024
-
-
-@pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[tuple[Engine, Engine]]:
-    """Yield anna, who shares a film, and ben."""
-    async with network(tmp_path, "anna", "ben") as (anna, ben):
-        await shared(anna, write(tmp_path / "film.mkv", noise(2 * MIB)))
-        yield anna, ben
 
 
 async def test_what_ended_is_forgotten_for_good(tmp_path: Path) -> None:
@@ -48,7 +39,7 @@ async def test_what_ended_is_forgotten_for_good(tmp_path: Path) -> None:
 
     assert count == 2
     assert [view.transfer_id for view in left] == [view.transfer_id for view in later] == [waits.transfer_id]
-    assert (tmp_path / "ben" / "downloads" / "film.mkv").exists()
+    assert (place(tmp_path) / "film.mkv").exists()
 
 
 async def test_one_is_cleared_and_what_has_not_ended_is_not(pair: tuple[Engine, Engine]) -> None:
@@ -73,14 +64,13 @@ async def test_one_that_is_being_cancelled_is_cleared_after_that(pair: tuple[Eng
     """Its last note does not bring it back, and clearing everything passes it over."""
     anna, ben = pair
     with gated(anna, 1):
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == MIB)
-        cancelling = asyncio.create_task(ben.cancel(started.transfer_id))
+        started = await partly_fetched(ben, "anna/film.mkv", MIB)
+        cancelling = asyncio.create_task(ben.cancel(started.transfer_id, delete=True))
         await asyncio.sleep(0)
         passed_over = await ben.clear()
         count = await ben.clear(started.transfer_id)
         await cancelling
-        records = await ben._downloads._store.all(10)
+        records = await ben._downloads.transfers._store.all(10)
 
     assert (passed_over, count) == (0, 1)
     assert records == []

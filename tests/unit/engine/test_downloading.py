@@ -10,45 +10,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerterm.api.events import TransferChanged
-from peerterm.engine import downloading as module
-from peerterm.engine import transfer
+from peerterm.engine import transfer, transfers
 from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, StorageError, UsageError
-from tests.fakes.engines import (
-    eventually,
+from tests.fakes.engines import MIB, eventually, first, noise, running, shared, until_online, write
+from tests.fakes.fake_peer import fake_peer
+from tests.fakes.fetching import (
+    downloads_of,
     fetched,
     finished,
-    first,
-    gated,
-    network,
-    noise,
-    running,
-    shared,
+    get_each,
+    landed,
+    partly_fetched,
+    place,
+    share_each,
     transfer_when,
-    until_online,
-    write,
 )
-from tests.fakes.fake_peer import fake_peer, wire_entry
+from tests.fakes.gates import gated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from peerterm.engine.engine import Engine
 
 pytestmark = pytest.mark.usefixtures("settled")
-
-MIB = 1024 * 1024
-
-
-@pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[tuple[Engine, Engine]]:
-    """Yield anna, who shares a film of four chunks, and ben."""
-    async with network(tmp_path, "anna", "ben") as (anna, ben):
-        await shared(anna, write(tmp_path / "film.mkv", noise(4 * MIB)))
-        yield anna, ben
-
-
-def downloads(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "ben" / "downloads").iterdir())
 
 
 async def test_getting_what_is_being_fetched_is_the_same_transfer(
@@ -68,7 +50,7 @@ async def test_getting_what_is_being_fetched_is_the_same_transfer(
 
     assert again.transfer_id == one.transfer_id
     assert len({one.transfer_id, elsewhere.transfer_id, later.transfer_id}) == 3
-    assert downloads(tmp_path) == ["film (2).mkv", "film.mkv"]
+    assert landed(tmp_path) == ["film (2).mkv", "film.mkv"]
     assert [view.transfer_id for view in await ben.transfers()][:3] == [
         one.transfer_id,
         elsewhere.transfer_id,
@@ -83,12 +65,11 @@ async def test_cancel_keeps_the_part_unless_it_is_to_be_deleted(
     """What was fetched stays for who may want it; ``delete`` leaves nothing."""
     anna, ben = pair
     with gated(anna, 2):
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
         ended = await ben.cancel(started.transfer_id[:4], delete=delete)
 
     assert (ended.state, ended.transfer_id) == ("cancelled", started.transfer_id)
-    assert downloads(tmp_path) == ([] if delete else ["film.mkv.peerterm-part"])
+    assert landed(tmp_path) == ([] if delete else ["film.mkv.peerterm-part"])
     assert (await ben.status()).transfers == 0
     assert (await ben.cancel(started.transfer_id)).state == "cancelled"
 
@@ -101,7 +82,7 @@ async def test_transfer_that_has_hardly_begun_can_be_cancelled(pair: tuple[Engin
 
     assert ended.state == "cancelled"
     assert (await ben.status()).transfers == 0
-    assert not (tmp_path / "ben" / "downloads").exists() or downloads(tmp_path) == []
+    assert landed(tmp_path) == []
 
 
 async def test_cancelled_transfer_is_told(pair: tuple[Engine, Engine]) -> None:
@@ -138,10 +119,10 @@ async def test_listed_transfers_are_bounded(
     pair: tuple[Engine, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest are forgotten first."""
-    monkeypatch.setattr(module, "MAX_LISTED", 2)
+    monkeypatch.setattr(transfers, "MAX_LISTED", 2)
     _, ben = pair
     ids = [(await fetched(ben, "anna/film.mkv")).transfer_id for _ in range(3)]
-    await eventually(lambda: len(ben._downloads.views()) == 2)
+    await eventually(lambda: len(ben._downloads.transfers.views()) == 2)
 
     assert [view.transfer_id for view in await ben.transfers()][:2] == ids[1:]
 
@@ -152,10 +133,10 @@ async def test_place_that_is_no_folder_is_refused(
 ) -> None:
     """Before anything is asked of anybody."""
     _, ben = pair
-    place = directory if directory == "relative" else str(tmp_path / directory)
+    where = directory if directory == "relative" else str(tmp_path / directory)
 
     with pytest.raises(InvalidPath):
-        await ben.get("anna/film.mkv", place)
+        await ben.get("anna/film.mkv", where)
     assert await ben.transfers() == []
 
 
@@ -177,18 +158,17 @@ async def test_stopped_engine_leaves_the_transfer_to_the_next(tmp_path: Path) ->
             await until_online(ben, 1)
             with gated(anna, 2):
                 ended = await fetched(ben, "anna/done")
-                started = await ben.get("anna/film.mkv")
-                await transfer_when(ben, started.transfer_id, lambda view: view.bytes == MIB)
+                started = await partly_fetched(ben, "anna/film.mkv", MIB)
     async with running(tmp_path, "ben") as ben:
         async with running(tmp_path, "anna"):
             got = await finished(ben, started.transfer_id)
-        views = [view for view in await ben.transfers() if view.direction == "down"]
+        views = await downloads_of(ben)
 
     assert (got.name, got.state, got.bytes) == ("film.mkv", "done", 4 * MIB)
     assert [view.transfer_id for view in views] == [ended.transfer_id, started.transfer_id]
     assert (views[0].state, views[0].path, views[0].bytes) == ("done", ended.path, 4)
     assert [source.bytes for source in views[0].sources] == [4]
-    assert (tmp_path / "ben" / "downloads" / "film.mkv").read_bytes() == film.read_bytes()
+    assert (place(tmp_path) / "film.mkv").read_bytes() == film.read_bytes()
 
 
 # What users wish
@@ -198,8 +178,7 @@ async def test_paused_transfer_stands_still_until_it_is_resumed(pair: tuple[Engi
     """It keeps what it has and takes no more; asking twice changes nothing."""
     anna, ben = pair
     with gated(anna, 2) as gate:
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
         paused = await ben.pause(started.transfer_id)
         gate.open()
         assert (await ben.pause(started.transfer_id)).state == "paused"
@@ -250,7 +229,7 @@ async def test_paused_transfer_stays_paused_after_a_restart(tmp_path: Path) -> N
 
     assert (paused.state, paused.bytes, paused.priority, paused.limit) == ("paused", MIB, 7, 2**40)
     assert (done.state, done.bytes) == ("done", 4 * MIB)
-    assert not (tmp_path / "ben" / "downloads" / "album" / "b.txt").exists()
+    assert not (place(tmp_path) / "album" / "b.txt").exists()
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -267,7 +246,7 @@ async def test_failed_transfer_can_be_retried(tmp_path: Path, restart: bool) -> 
                 await first_run.aclose()
                 ben = await first_run.enter_async_context(running(tmp_path, "ben"))
                 await until_online(ben, 1)
-            (listed,) = [view for view in await ben.transfers() if view.direction == "down"]
+            (listed,) = await downloads_of(ben)
             obstacle.unlink()
             await ben.retry(failed.transfer_id)
             done = await finished(ben, failed.transfer_id)
@@ -283,8 +262,7 @@ async def test_cancelled_transfer_can_be_retried(pair: tuple[Engine, Engine]) ->
     """What it had still counts."""
     anna, ben = pair
     with gated(anna, 2) as gate:
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
         await ben.cancel(started.transfer_id)
         gate.open()
         await ben.retry(started.transfer_id)
@@ -306,9 +284,9 @@ async def test_deleting_a_paused_transfer_removes_its_part(
         started = await ben.get(reference)
         await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
         await ben.pause(started.transfer_id)
-        before = downloads(tmp_path)
+        before = landed(tmp_path)
         ended = await ben.cancel(started.transfer_id, delete=True)
-        after = downloads(tmp_path)
+        after = landed(tmp_path)
         again = await ben.cancel(started.transfer_id, delete=True)
         gate.open()
         await ben.retry(started.transfer_id)
@@ -358,24 +336,22 @@ async def ends(ben: Engine, count: int) -> list[str]:
     return ended
 
 
-async def test_further_transfers_are_queued_by_priority(tmp_path: Path) -> None:
+async def test_further_transfers_are_queued_by_priority(queue: tuple[Engine, Engine], tmp_path: Path) -> None:
     """One runs; one more urgent takes its place, and equals go in the order they were asked for."""
-    async with running(tmp_path, "anna") as anna, running(tmp_path, "ben", at_once=1) as ben:
-        await until_online(ben, 1)
-        for number, name in enumerate("abcd"):
-            await shared(anna, write(tmp_path / name, noise(2 * MIB, number)))
-        with gated(anna, 0) as gate:
-            ids = {name: (await ben.get(f"anna/{name}")).transfer_id for name in "abcd"}
-            await transfer_when(ben, ids["a"], lambda view: view.state == "running")
-            urgent = await ben.prioritise(ids["d"], 5)
-            await ben.prioritise(ids["b"], -5)
-            states = [view.state for view in await ben.transfers() if view.direction == "down"]
-            with pytest.raises(UsageError, match="priority"):
-                await ben.prioritise(ids["b"], 101)
-            order = asyncio.ensure_future(ends(ben, 4))
-            await asyncio.sleep(0)
-            gate.open()
-            ended = await order
+    anna, ben = queue
+    await share_each(anna, tmp_path, "abcd")
+    with gated(anna, 0) as gate:
+        ids = await get_each(ben, "abcd")
+        await transfer_when(ben, ids["a"], lambda view: view.state == "running")
+        urgent = await ben.prioritise(ids["d"], 5)
+        await ben.prioritise(ids["b"], -5)
+        states = [view.state for view in await downloads_of(ben)]
+        with pytest.raises(UsageError, match="priority"):
+            await ben.prioritise(ids["b"], 101)
+        order = asyncio.ensure_future(ends(ben, 4))
+        await asyncio.sleep(0)
+        gate.open()
+        ended = await order
 
     assert urgent.priority == 5
     assert urgent.state in ("connecting", "running")
@@ -386,12 +362,11 @@ async def test_further_transfers_are_queued_by_priority(tmp_path: Path) -> None:
 async def test_queue_stands_as_it_stood_after_a_restart(tmp_path: Path) -> None:
     """Positions and priorities are kept."""
     async with running(tmp_path, "anna") as anna:
-        for number, name in enumerate("abcd"):
-            await shared(anna, write(tmp_path / name, noise(2 * MIB, number)))
+        await share_each(anna, tmp_path, "abcd")
         async with running(tmp_path, "ben", at_once=1) as ben:
             await until_online(ben, 1)
             with gated(anna, 0):
-                ids = {name: (await ben.get(f"anna/{name}")).transfer_id for name in "abcd"}
+                ids = await get_each(ben, "abcd")
                 await ben.prioritise(ids["d"], 5)
         with gated(anna, 0) as gate:
             async with running(tmp_path, "ben", at_once=1) as ben:
@@ -403,19 +378,17 @@ async def test_queue_stands_as_it_stood_after_a_restart(tmp_path: Path) -> None:
     assert ended == ["d", "a", "b", "c"]
 
 
-async def test_pause_makes_room_for_the_next(tmp_path: Path) -> None:
+async def test_pause_makes_room_for_the_next(queue: tuple[Engine, Engine], tmp_path: Path) -> None:
     """And what is resumed waits for its turn."""
-    async with running(tmp_path, "anna") as anna, running(tmp_path, "ben", at_once=1) as ben:
-        await until_online(ben, 1)
-        for number, name in enumerate("ab"):
-            await shared(anna, write(tmp_path / name, noise(2 * MIB, number)))
-        with gated(anna, 0) as gate:
-            a, b = [(await ben.get(f"anna/{name}")).transfer_id for name in "ab"]
-            await ben.pause(a)
-            await transfer_when(ben, b, lambda view: view.state == "running")
-            resumed = await ben.resume(a)
-            gate.open()
-            views = [await finished(ben, each) for each in (a, b)]
+    anna, ben = queue
+    await share_each(anna, tmp_path, "ab")
+    with gated(anna, 0) as gate:
+        a, b = (await get_each(ben, "ab")).values()
+        await ben.pause(a)
+        await transfer_when(ben, b, lambda view: view.state == "running")
+        resumed = await ben.resume(a)
+        gate.open()
+        views = [await finished(ben, each) for each in (a, b)]
 
     assert resumed.state == "queued"
     assert [view.state for view in views] == ["done", "done"]
@@ -426,12 +399,11 @@ async def test_transfer_without_a_source_lets_others_run(tmp_path: Path, monkeyp
     monkeypatch.setattr(transfer, "CONNECTING_SECONDS", 0.0)
     async with running(tmp_path, "ben", at_once=1) as ben, fake_peer(tmp_path, ben) as peer:
         await until_online(ben, 1)
-        lost, root = peer.file(noise(2 * MIB)), peer.file(noise(2 * MIB, 1))
+        lost = peer.offer(noise(2 * MIB), "lost.mkv")
         peer.haves[lost] = []
-        peer.entries = [wire_entry(lost, "lost.mkv", size=2 * MIB)]
         stuck = await ben.get("mallory/lost.mkv")
         await transfer_when(ben, stuck.transfer_id, lambda view: view.state == "waiting")
-        peer.entries = [wire_entry(root, "film.mkv", size=2 * MIB)]
+        peer.offer(noise(2 * MIB, 1))
         done = await fetched(ben, "mallory/film.mkv")
 
     assert done.state == "done"
@@ -460,9 +432,8 @@ async def test_lying_flat_sum_is_found_out(tmp_path: Path) -> None:
     """A peer that offers another file under the sum asked for delivers nothing."""
     async with running(tmp_path, "ben") as ben, fake_peer(tmp_path, ben) as peer:
         await until_online(ben, 1)
-        root = peer.file(b"another film")
-        peer.entries = [wire_entry(root, "film.mkv", size=12, sha256=b"s" * 32)]
+        peer.offer(b"another film", sha256=b"s" * 32)
         got = await fetched(ben, f"sha256:{(b's' * 32).hex()}")
 
     assert (got.state, got.error_code) == ("failed", "integrity")
-    assert downloads(tmp_path) == []
+    assert landed(tmp_path) == []

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from peerterm.core import window
+from peerterm.engine import disks, runs, transfer
 from peerterm.engine import downloading as module
-from peerterm.engine import transfer
 from peerterm.errors import DiskFull, StorageError, UsageError
 from peerterm.store.destination import Destination
 from peerterm.store.space import SpaceAccount
 from peerterm.wire.messages import HaveUpdate
-from tests.fakes.engines import (
-    eventually,
+from tests.fakes.engines import MIB, eventually, network, noise, running, shared, until_online, write
+from tests.fakes.fake_peer import FakePeer, fake_peer
+from tests.fakes.fetching import (
+    downloads_of,
     fetched,
     finished,
-    gated,
-    network,
-    noise,
-    running,
-    shared,
+    get_each,
+    landed,
+    partly_fetched,
+    place,
+    share_each,
     transfer_when,
-    until_online,
-    write,
 )
-from tests.fakes.fake_peer import FakePeer, fake_peer, wire_entry
+from tests.fakes.gates import gated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,21 +39,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("settled")
 
-MIB = 1024 * 1024
 FILM = noise(4 * MIB)
-
-
-@pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[tuple[Engine, Engine]]:
-    """Yield anna, who shares a film of four chunks, and ben."""
-    async with network(tmp_path, "anna", "ben") as (anna, ben):
-        await shared(anna, write(tmp_path / "film.mkv", FILM))
-        yield anna, ben
-
-
-def downloads(folder: Path) -> list[str]:
-    place = folder / "ben" / "downloads"
-    return sorted(path.name for path in place.iterdir()) if place.exists() else []
 
 
 class Hold:
@@ -96,8 +82,7 @@ async def test_transfer_that_goes_on_onto_a_full_disk_is_paused(
     """With what it has; the engine lives."""
     anna, ben = pair
     with gated(anna, 2):
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
         await ben.pause(started.transfer_id)
         fill_disk(monkeypatch)
         await ben.resume(started.transfer_id)
@@ -131,7 +116,7 @@ async def test_wrong_file_that_cannot_be_removed_only_fails(
     monkeypatch.setattr(Destination, "discard", refuse)
     async with running(tmp_path, "ben") as ben, fake_peer(tmp_path, ben) as peer:
         await until_online(ben, 1)
-        peer.entries = [wire_entry(peer.file(b"another film"), "film.mkv", size=12, sha256=b"s" * 32)]
+        peer.offer(b"another film", sha256=b"s" * 32)
         got = await fetched(ben, f"sha256:{(b's' * 32).hex()}")
 
         assert (got.state, got.error_code) == ("failed", "integrity")
@@ -144,7 +129,7 @@ async def test_wish_while_the_disk_is_looked_at_holds(
 ) -> None:
     """Room that is found after the user decided otherwise changes nothing, and blocks no place."""
     _, ben = pair
-    monkeypatch.setattr(module, "DISK_SECONDS", 0.02)
+    monkeypatch.setattr(disks, "DISK_SECONDS", 0.02)
     with pytest.MonkeyPatch.context() as patch:
         fill_disk(patch)
         patch.setattr(SpaceAccount, "has_room", lambda *_: True)
@@ -155,7 +140,7 @@ async def test_wish_while_the_disk_is_looked_at_holds(
         await getattr(ben, wish)(started.transfer_id)
         hold.let_go()
     await asyncio.sleep(0.1)
-    (view,) = [view for view in await ben.transfers() if view.direction == "down"]
+    (view,) = await downloads_of(ben)
 
     assert (view.state, view.error) == ("cancelled" if wish == "cancel" else "paused", "")
     assert (await ben.status()).state == "ready"
@@ -165,7 +150,7 @@ async def test_pause_of_what_the_disk_stopped_outlasts_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the user's from then on: room does not end it, nor does the next engine."""
-    monkeypatch.setattr(module, "DISK_SECONDS", 0.02)
+    monkeypatch.setattr(disks, "DISK_SECONDS", 0.02)
     async with running(tmp_path, "anna") as anna:
         await shared(anna, write(tmp_path / "film.mkv", FILM))
         with pytest.MonkeyPatch.context() as patch:
@@ -192,8 +177,7 @@ async def test_retry_waits_for_what_is_being_deleted(
     """The new attempt never has its part removed under it."""
     anna, ben = pair
     with gated(anna, 2) as gate:
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
         hold = Hold(monkeypatch, Destination, "discard")
         deleting = asyncio.ensure_future(ben.cancel(started.transfer_id, delete=True))
         await hold.reached()
@@ -205,41 +189,38 @@ async def test_retry_waits_for_what_is_being_deleted(
         done = await finished(ben, started.transfer_id)
 
     assert (done.state, done.bytes, done.sources[0].bytes) == ("done", len(FILM), len(FILM))
-    assert downloads(tmp_path) == ["film.mkv"]
-    assert (tmp_path / "ben" / "downloads" / "film.mkv").read_bytes() == FILM
+    assert landed(tmp_path) == ["film.mkv"]
+    assert (place(tmp_path) / "film.mkv").read_bytes() == FILM
 
 
-async def test_wish_of_a_client_that_leaves_is_fulfilled(tmp_path: Path) -> None:
+async def test_wish_of_a_client_that_leaves_is_fulfilled(queue: tuple[Engine, Engine], tmp_path: Path) -> None:
     """A terminal that closes while its transfer ends leaves no part behind, and the next one runs."""
-    async with running(tmp_path, "anna") as anna, running(tmp_path, "ben", at_once=1) as ben:
-        await until_online(ben, 1)
-        for number, name in enumerate("ab"):
-            await shared(anna, write(tmp_path / name, noise(2 * MIB, number)))
-        with gated(anna, 1) as gate:
-            a, b = [(await ben.get(f"anna/{name}")).transfer_id for name in "ab"]
-            await transfer_when(ben, a, lambda view: view.bytes == MIB)
-            leaving = asyncio.ensure_future(ben.cancel(a, delete=True))
-            await asyncio.sleep(0)
-            leaving.cancel()
-            await asyncio.wait([leaving])
-            gate.open()
-            done = await finished(ben, b)
+    anna, ben = queue
+    await share_each(anna, tmp_path, "ab")
+    with gated(anna, 1) as gate:
+        a, b = (await get_each(ben, "ab")).values()
+        await transfer_when(ben, a, lambda view: view.bytes == MIB)
+        leaving = asyncio.ensure_future(ben.cancel(a, delete=True))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        gate.open()
+        done = await finished(ben, b)
 
-    assert (done.state, downloads(tmp_path)) == ("done", ["b"])
+    assert (done.state, landed(tmp_path)) == ("done", ["b"])
 
 
 async def test_pause_and_resume_at_once_leave_one_run(pair: tuple[Engine, Engine], tmp_path: Path) -> None:
     """However fast they follow one another, the file lands once."""
     anna, ben = pair
     with gated(anna, 1) as gate:
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", MIB)
         wishes = [ben.pause, ben.resume] * 5
         await asyncio.gather(*(wish(started.transfer_id) for wish in wishes))
         gate.open()
         done = await finished(ben, started.transfer_id)
 
-    assert (done.state, downloads(tmp_path)) == ("done", ["film.mkv"])
+    assert (done.state, landed(tmp_path)) == ("done", ["film.mkv"])
     assert done.sources[0].bytes == len(FILM)
 
 
@@ -257,7 +238,7 @@ async def test_wish_that_comes_too_late_is_told_so(
     hold.let_go()
     view = await wishing
 
-    assert (view.state, view.path) == ("done", str(tmp_path / "ben" / "downloads" / "film.mkv"))
+    assert (view.state, view.path) == ("done", str(place(tmp_path) / "film.mkv"))
     assert Path(view.path).read_bytes() == FILM
     assert (await fetched(ben, "anna/film.mkv")).local_bytes == len(FILM), "it is known where it landed"
 
@@ -266,8 +247,7 @@ async def test_get_goes_on_with_what_was_stopped(pair: tuple[Engine, Engine], tm
     """A paused transfer is resumed, a cancelled one retried if some of it is there."""
     anna, ben = pair
     with gated(anna, 2) as gate:
-        started = await ben.get("anna/film.mkv")
-        await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+        started = await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
         await ben.pause(started.transfer_id)
         resumed = await ben.get("anna/film.mkv")
         await ben.cancel(started.transfer_id)
@@ -280,7 +260,7 @@ async def test_get_goes_on_with_what_was_stopped(pair: tuple[Engine, Engine], tm
     assert {resumed.transfer_id, retried.transfer_id} == {started.transfer_id}
     assert {resumed.state, retried.state} <= {"connecting", "running"}
     assert anew.transfer_id != started.transfer_id
-    assert (done.state, downloads(tmp_path)) == ("done", ["film.mkv"])
+    assert (done.state, landed(tmp_path)) == ("done", ["film.mkv"])
 
 
 async def test_transfer_that_is_done_has_no_limit(pair: tuple[Engine, Engine]) -> None:
@@ -295,20 +275,18 @@ async def test_transfer_that_is_done_has_no_limit(pair: tuple[Engine, Engine]) -
 # The queue
 
 
-async def test_more_urgent_transfer_takes_a_place(tmp_path: Path) -> None:
+async def test_more_urgent_transfer_takes_a_place(queue: tuple[Engine, Engine], tmp_path: Path) -> None:
     """The one it overtakes is queued with what it has, and goes on after it."""
-    async with running(tmp_path, "anna") as anna, running(tmp_path, "ben", at_once=1) as ben:
-        await until_online(ben, 1)
-        for number, name in enumerate("abc"):
-            await shared(anna, write(tmp_path / name, noise(4 * MIB, number)))
-        with gated(anna, 2) as gate:
-            a, b, c = [(await ben.get(f"anna/{name}")).transfer_id for name in "abc"]
-            await transfer_when(ben, a, lambda view: view.bytes == 2 * MIB)
-            urgent = await ben.prioritise(c, 1)
-            overtaken = await transfer_when(ben, a, lambda view: view.state == "queued")
-            line = [view.name for view in await ben.transfers()]
-            gate.open()
-            views = [await finished(ben, each) for each in (c, a, b)]
+    anna, ben = queue
+    await share_each(anna, tmp_path, "abc", 4 * MIB)
+    with gated(anna, 2) as gate:
+        a, b, c = (await get_each(ben, "abc")).values()
+        await transfer_when(ben, a, lambda view: view.bytes == 2 * MIB)
+        urgent = await ben.prioritise(c, 1)
+        overtaken = await transfer_when(ben, a, lambda view: view.state == "queued")
+        line = [view.name for view in await ben.transfers()]
+        gate.open()
+        views = [await finished(ben, each) for each in (c, a, b)]
 
     assert urgent.state in ("connecting", "running")
     assert overtaken.bytes == 2 * MIB
@@ -320,12 +298,11 @@ async def test_more_urgent_transfer_takes_a_place(tmp_path: Path) -> None:
 async def test_transfers_can_be_moved(tmp_path: Path) -> None:
     """The list shows the order of their turns; it is the same after a restart, whatever was gone meanwhile."""
     async with running(tmp_path, "anna") as anna:
-        for number, name in enumerate("abcd"):
-            await shared(anna, write(tmp_path / name, noise(2 * MIB, number)))
+        await share_each(anna, tmp_path, "abcd")
         with gated(anna, 0):
             async with running(tmp_path, "ben", at_once=1) as ben:
                 await until_online(ben, 1)
-                ids = {name: (await ben.get(f"anna/{name}")).transfer_id for name in "abcd"}
+                ids = await get_each(ben, "abcd")
                 await ben.move(ids["d"], "first")
                 await ben.move(ids["b"], "down")
                 await ben.cancel(ids["a"])
@@ -349,9 +326,8 @@ async def loner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def stuck(ben: Engine, peer: FakePeer, number: int) -> tuple[str, Root]:
     """Start a transfer of what nobody has and wait until it waits."""
-    root = peer.file(noise(2 * MIB, number))
+    root = peer.offer(noise(2 * MIB, number), f"film {number}")
     peer.haves[root] = []
-    peer.entries = [wire_entry(root, f"film {number}", size=2 * MIB)]
     started = await ben.get(f"mallory/film {number}")
     await transfer_when(ben, started.transfer_id, lambda view: view.state == "waiting")
     return started.transfer_id, root
@@ -361,9 +337,7 @@ async def test_source_that_returns_gives_no_place_that_is_taken(loner: tuple[Eng
     """The transfer that waited is queued, before what stands behind it; never more run than may."""
     ben, peer = loner
     waiting, root = await stuck(ben, peer, 1)
-    other = peer.file(noise(2 * MIB, 2))
-    peer.give(0, of=other)
-    peer.entries = [wire_entry(other, "other", size=2 * MIB)]
+    peer.give(0, of=peer.offer(noise(2 * MIB, 2), "other"))
     runs = await ben.get("mallory/other")
     await transfer_when(ben, runs.transfer_id, lambda view: view.state == "running")
     del peer.haves[root]
@@ -382,10 +356,10 @@ async def test_however_many_wait_few_parts_are_open(
     loner: tuple[Engine, FakePeer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others cost a question each; all of them go on when a peer has what they wait for."""
-    monkeypatch.setattr(module, "MAX_IDLE", 1)
+    monkeypatch.setattr(runs, "MAX_IDLE", 1)
     ben, peer = loner
     waiting = dict([await stuck(ben, peer, number) for number in range(4)])
-    await eventually(lambda: len(ben._downloads._runs) == 1)
+    await eventually(lambda: len(ben._downloads.runs) == 1)
     states = [view.state for view in await ben.transfers()]
     monkeypatch.setattr(transfer, "CONNECTING_SECONDS", 5.0)
     peer.haves.clear()
@@ -408,13 +382,12 @@ async def test_next_content_is_tried_if_one_has_not_the_sum(tmp_path: Path) -> N
         async with fake_peer(tmp_path, ben, "liar") as one, fake_peer(tmp_path, ben, "crony") as two:
             await until_online(ben, 3)
             for peer in (one, two):
-                root = peer.file(b"another film")
-                peer.entries = [wire_entry(root, "evil", size=12, sha256=bytes.fromhex(share.sha256))]
+                peer.offer(b"another film", "evil", sha256=bytes.fromhex(share.sha256))
             got = await fetched(ben, f"sha256:{share.sha256}")
 
     assert (got.state, got.name, got.root, got.error) == ("done", "film.mkv", share.root, "")
-    assert downloads(tmp_path) == ["film.mkv"]
-    assert (tmp_path / "ben" / "downloads" / "film.mkv").read_bytes() == FILM
+    assert landed(tmp_path) == ["film.mkv"]
+    assert (place(tmp_path) / "film.mkv").read_bytes() == FILM
 
 
 # The next engine
@@ -443,7 +416,7 @@ async def test_folder_is_shown_as_it_was_before_a_source_returns(tmp_path: Path)
         async with running(tmp_path, "anna"):
             done = await finished(ben, started.transfer_id)
     async with running(tmp_path, "ben") as ben:
-        (history,) = [view for view in await ben.transfers() if view.direction == "down"]
+        (history,) = await downloads_of(ben)
 
     for view in (paused, waiting):
         assert (view.total, view.files, view.done_files) == (len(FILM) + 1001, 3, 2)
@@ -462,10 +435,9 @@ async def test_what_a_transfer_has_is_written_while_it_runs(
     async with network(tmp_path, "anna", "ben") as (anna, ben):
         await shared(anna, write(tmp_path / "film.mkv", FILM))
         with gated(anna, 2):
-            started = await ben.get("anna/film.mkv")
-            await transfer_when(ben, started.transfer_id, lambda view: view.bytes == 2 * MIB)
+            await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
             async with asyncio.timeout(10):
-                while (record := (await ben._downloads._store.unfinished())[0]).bytes < 2 * MIB:
+                while (record := (await ben._downloads.transfers._store.unfinished())[0]).bytes < 2 * MIB:
                     await asyncio.sleep(0.01)
 
     assert (record.state, record.size) == ("running", len(FILM))
@@ -481,9 +453,9 @@ async def test_history_keeps_its_order_over_engines(pair: tuple[Engine, Engine],
         await ben.cancel(second)
         await ben.cancel(first)
         gate.open()
-    store = ben._downloads._store
+    store = ben._downloads.transfers._store
     before = await store.history(9)
-    await ben._downloads._save(*ben._downloads._transfers.values())
+    await ben._downloads.transfers.save(*ben._downloads.transfers)
 
     assert [record.id for record in before] == [first, second]
     assert await store.history(9) == before

@@ -27,22 +27,12 @@ from peerterm.errors import (
     UsageError,
 )
 from peerterm.paths import Paths
-from tests.fakes.engines import finished, gated, network, running, shared, transfer_when, until_online
+from tests.fakes.engines import network, noise, running, shared, until_online, write
+from tests.fakes.fetching import finished, transfer_when
+from tests.fakes.gates import gated
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def write(path: Path, data: bytes) -> Path:
-    """Write a file and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    """Return bytes that look random."""
-    return hashlib.shake_256(seed.to_bytes(8, "big")).digest(size)
 
 
 async def hits(engine: Engine, text: str, kind: str = "any") -> dict[str, set[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerterm.core.content import LookFor
-from peerterm.core.manifest import CHUNK_BYTES, chunk_digest
+from peerterm.core.manifest import chunk_digest
 from peerterm.engine import seeking
 from peerterm.engine.plan import Place, WantedFile
 from peerterm.engine.seeking import Looked, Seeking
@@ -16,70 +16,32 @@ from peerterm.errors import StorageError
 from peerterm.store.destination import Destination
 from peerterm.store.journal import Journal
 from peerterm.store.partfile import PartFile, chunk_sum
-from tests.fakes.engines import (
-    PATIENCE,
-    fetched,
-    finished,
-    network,
-    noise,
-    running,
-    shared,
-    transfer_when,
-    until_online,
-    write,
-)
-from tests.fakes.fake_peer import FakePeer, child, fake_peer, root_of, wire_entry
+from tests.fakes.engines import MIB, PATIENCE, network, noise, running, shared, until_online, write
+from tests.fakes.fake_peer import FakePeer, child, fake_peer, root_of
+from tests.fakes.fetching import chunks_in, fetched, finished, partly_fetched, place, transfer_when
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from peerterm.core.ids import Root
     from peerterm.engine.engine import Engine
 
 pytestmark = pytest.mark.usefixtures("settled")
 
-MIB = CHUNK_BYTES
 OLD = noise(20 * MIB + 7)
 NEW = OLD[: 5 * MIB] + noise(MIB, 9) + OLD[6 * MIB :]
-
-
-@pytest.fixture
-async def ben(tmp_path: Path) -> AsyncIterator[Engine]:
-    async with running(tmp_path, "ben") as engine:
-        yield engine
-
-
-@pytest.fixture
-async def peer(ben: Engine, tmp_path: Path) -> AsyncIterator[FakePeer]:
-    """Yield a peer that ben is linked to and that gives everything."""
-    async with fake_peer(tmp_path, ben) as peer:
-        await until_online(ben, 1)
-        peer.give()
-        yield peer
-
-
-def place(folder: Path) -> Path:
-    """Return where ben's downloads go."""
-    return folder / "ben" / "downloads"
 
 
 async def until_noted(engine: Engine, name: str, count: int) -> None:
     """Wait until so many finished downloads of a name are in the database, which takes up to a second."""
 
     async def noted() -> int:
-        records = await engine._downloads._store.history(100)
+        records = await engine._downloads.transfers._store.history(100)
         return sum(record.state == "done" and record.name == name for record in records)
 
     async with asyncio.timeout(PATIENCE):
         while await noted() < count:
             await asyncio.sleep(0.01)
-
-
-def offer(peer: FakePeer, data: bytes, name: str = "film.mkv") -> Root:
-    root = peer.file(data)
-    peer.entries = [wire_entry(root, name, size=len(data))]
-    return root
 
 
 # Earlier versions
@@ -114,8 +76,7 @@ async def test_changed_file_of_a_folder_moves_only_what_changed(
     for number, (root, data) in enumerate(zip(roots, versions, strict=True)):
         await until_noted(ben, "album", number)
         below = peer.folder(child("film", root, len(data)))
-        top = peer.folder(child("sub", below, len(data), "folder"))
-        peer.entries = [wire_entry(top, "album", size=len(data), kind="folder")]
+        peer.offer_folder(child("sub", below, len(data), "folder"), size=len(data))
         views.append(await fetched(ben, "mallory/album"))
 
     assert peer.chunks(roots[0]) == list(range(21))
@@ -135,12 +96,12 @@ async def test_earlier_version_is_found_by_its_name(
     if where == "share":
         await shared(ben, write(tmp_path / "film.mkv", OLD))
     elif where == "elsewhere":
-        offer(peer, OLD)
+        peer.offer(OLD)
         await fetched(ben, "mallory/film.mkv", str(tmp_path / "elsewhere"))
         await until_noted(ben, "film.mkv", 1)
     else:
         write(place(tmp_path) / "film.mkv", OLD)
-    root = offer(peer, NEW)
+    root = peer.offer(NEW)
     done = await fetched(ben, "mallory/film.mkv")
 
     assert peer.chunks(root) == [5]
@@ -153,7 +114,7 @@ async def test_version_of_another_length_gives_its_whole_chunks(
 ) -> None:
     """A log that grew, or a file that was cut: what is at the same place counts."""
     write(place(tmp_path) / "film.mkv", (OLD + noise(10 * MIB, 3))[:size])
-    root = offer(peer, OLD)
+    root = peer.offer(OLD)
     done = await fetched(ben, "mallory/film.mkv")
 
     assert peer.chunks(root) == (list(range(3, 21)) if size < len(OLD) else [20])
@@ -167,7 +128,7 @@ async def test_version_that_is_another_file_is_given_up(
     monkeypatch.setattr(seeking, "BATCH_CHUNKS", 2)
     monkeypatch.setattr(seeking, "MAX_MISSES", 6)
     write(place(tmp_path) / "film.mkv", OLD[:MIB] + noise(9 * MIB, 4) + OLD[10 * MIB :])
-    root = offer(peer, OLD)
+    root = peer.offer(OLD)
     done = await fetched(ben, "mallory/film.mkv")
 
     assert peer.chunks(root) == list(range(1, 21))
@@ -178,13 +139,12 @@ async def test_found_chunks_are_noted_as_fetched_ones(tmp_path: Path) -> None:
     """What was copied counts at once when the transfer goes on, though the version is gone by then."""
     version = write(place(tmp_path) / "film.mkv", OLD)
     async with fake_peer(tmp_path) as peer:
-        root = offer(peer, NEW)
+        root = peer.offer(NEW)
         peer.give(0, of=root)
         async with running(tmp_path, "ben") as ben:
             await peer.connect(ben)
             await until_online(ben, 1)
-            started = await ben.get("mallory/film.mkv")
-            await transfer_when(ben, started.transfer_id, lambda view: view.bytes == len(NEW) - MIB)
+            started = await partly_fetched(ben, "mallory/film.mkv", len(NEW) - MIB)
         version.unlink()
         peer.give()
         async with running(tmp_path, "ben") as again:
@@ -201,16 +161,6 @@ async def test_found_chunks_are_noted_as_fetched_ones(tmp_path: Path) -> None:
 BIG = OLD[: 20 * MIB]
 
 
-def held(part: Path) -> set[int]:
-    """Return which chunks of the big file lie in its part."""
-    found = part.read_bytes()
-    return {
-        index
-        for index in range(20)
-        if found[index * MIB : (index + 1) * MIB] == BIG[index * MIB : (index + 1) * MIB]
-    }
-
-
 async def refuse(*_: object, **__: object) -> None:
     raise StorageError("the disk is gone")
 
@@ -222,11 +172,10 @@ async def test_chunks_that_nobody_noted_are_not_fetched_again(
     """A journal that was not written costs nothing: what lies in the part is proven by its digest."""
     small = [noise(900, number) for number in (1, 2, 3)]
     async with fake_peer(tmp_path) as peer:
-        root, roots = offer(peer, BIG), [peer.file(data) for data in small]
+        root, roots = peer.offer(BIG), [peer.file(data) for data in small]
         if kind == "folder":
             children = [child(str(number), each, 900) for number, each in enumerate(roots)]
-            top = peer.folder(child("film", root, len(BIG)), *children)
-            peer.entries = [wire_entry(top, "album", size=len(BIG) + 2700, kind="folder", files=4)]
+            peer.offer_folder(child("film", root, len(BIG)), *children, size=len(BIG) + 2700, files=4)
         with monkeypatch.context() as patch:
             patch.setattr(Journal, "mark_clean", refuse)
             patch.setattr(Journal, "flush", refuse)
@@ -238,7 +187,7 @@ async def test_chunks_that_nobody_noted_are_not_fetched_again(
                 count = 7 * MIB + 2700 * (kind == "folder")
                 await transfer_when(ben, started.transfer_id, lambda view: view.bytes >= count)
         part = place(tmp_path) / ("album.peerterm-part/film" if kind == "folder" else "film.mkv")
-        had = held(part.with_name(part.name + ".peerterm-part"))
+        had = chunks_in(part.with_name(part.name + ".peerterm-part"), BIG)
         peer.give()
         async with running(tmp_path, "ben") as again:
             await peer.connect(again)

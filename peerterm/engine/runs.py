@@ -1,0 +1,171 @@
+"""Runs downloads as the queue lets them, and brings every peer's news to those it concerns.
+
+Called by ``engine.downloading``; the engine hands it what peers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peerterm.core.life import Event, State
+from peerterm.engine.lookout import Lookout
+from peerterm.engine.tasks import tolerate
+from peerterm.store.completion import to_its_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerterm.core.ids import PeerId, Root, TransferId
+    from peerterm.engine.tasks import Tasks
+    from peerterm.engine.transfer import Transfer
+    from peerterm.engine.transfers import Transfers
+    from peerterm.net.link import Link
+    from peerterm.store.landed import LandedIndex
+    from peerterm.wire.messages import HaveUpdate
+
+MAX_IDLE = 32
+"""Transfers that keep their part open, and offer it to others, while they wait for a source."""
+
+
+class Runs:
+    """The tasks that run transfers; a transfer has one at most.
+
+    Args:
+        transfers: All of them.
+        tasks: Those of the service; nothing runs while they are closed.
+        landed: Told what was fetched.
+        links: Returns the open links to all peers.
+    """
+
+    def __init__(
+        self, transfers: Transfers, tasks: Tasks, landed: LandedIndex, links: Callable[[], list[Link]]
+    ) -> None:
+        self._transfers = transfers
+        self._queue = transfers.queue
+        self._tasks = tasks
+        self._landed = landed
+        self._links = links
+        self._runs: dict[TransferId, asyncio.Task[None]] = {}
+        self._lookout = Lookout(tasks, self._unattended, self._source_found)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __contains__(self, transfer_id: TransferId) -> bool:
+        return transfer_id in self._runs
+
+    def admit(self) -> None:
+        """Stop what more urgent ones overtake, and start what the queue lets start now."""
+        holding = self._holding()
+        movable = {key for key in holding if self._transfers[key].life.gives_way}
+        for key in self._queue.overtaken(holding, movable):
+            self._transfers[key].life.take(Event.OVERTAKEN)
+            self._runs[key].cancel()
+            self._transfers.follow(self._transfers[key])
+        for key in self._queue.admit(self._holding()):
+            self._start(self._transfers[key])
+
+    async def halt(self, transfer: Transfer) -> None:
+        """End the run of a transfer, if it has one, because its life has moved on."""
+        if run := self._runs.get(transfer.order.transfer_id):
+            run.cancel()
+        self._transfers.follow(transfer)
+        self._transfers.forget_oldest(self._runs)
+        self.admit()
+        if run:
+            await asyncio.wait([run])
+
+    async def wait_ended(self, transfer: Transfer) -> None:
+        """Return once a transfer has no run."""
+        if run := self._runs.get(transfer.order.transfer_id):
+            await asyncio.wait([run])
+
+    def changed(self, transfer_id: TransferId) -> None:
+        """Look at a transfer that runs, and tell clients if it looks different."""
+        transfer = self._transfers[transfer_id]
+        before = transfer.life.state
+        transfer.look()
+        if transfer.life.state is before:
+            self._transfers.changed(transfer)
+            return
+        self._transfers.follow(transfer)
+        if transfer.life.state is State.WAITING:
+            idle = [key for key in self._runs if self._transfers[key].life.state is State.WAITING]
+            for key in idle[:-MAX_IDLE]:
+                self._runs[key].cancel()
+        self.admit()
+        if transfer.life.state is State.QUEUED and (fetching := transfer.fetching):
+            fetching.stop()  # it has a source again, but no place
+            self._runs[transfer_id].cancel()
+
+    def _holding(self) -> set[TransferId]:
+        return {key for key in self._runs if self._transfers[key].life.holds_slot}
+
+    def _start(self, transfer: Transfer) -> None:
+        transfer_id = transfer.order.transfer_id
+        if run := self._runs.get(transfer_id):
+            if run.cancelling() or not transfer.fetching:
+                return  # its turn comes when that run has ended
+            transfer.life.take(Event.ADMITTED)  # it kept its attempt while it waited for a source
+            transfer.look()
+        elif new := self._tasks.start(self._run(transfer), name=f"get {transfer.order.name}"):
+            transfer.life.take(Event.ADMITTED)
+            self._runs[transfer_id] = new
+            new.add_done_callback(lambda _: self._run_ended(transfer))
+        self._transfers.follow(transfer)
+
+    async def _run(self, transfer: Transfer) -> None:
+        try:
+            await transfer.run(self._transfers.save)
+        finally:
+            self._transfers.follow(transfer)
+            if transfer.life.state is State.DONE:
+                landed = transfer.order.transfer_id, Path(transfer.path)
+                await to_its_end(tolerate("remember what landed", self._landed.take_over, *landed))
+
+    def _run_ended(self, transfer: Transfer) -> None:
+        """Let others have the place of a run that has ended, or was cancelled before it began."""
+        del self._runs[transfer.order.transfer_id]
+        if transfer.life.state is State.WAITING:
+            for link in self._links():
+                self._lookout.ask(link, [transfer.order.entry.root])
+        self._transfers.forget_oldest(self._runs)
+        self.admit()
+
+    # What peers do
+
+    def link_opened(self, link: Link) -> None:
+        """Ask a peer that is new, or offers something new, for what is being fetched."""
+        self._lookout.ask(link, self._unattended())
+        for transfer in self._transfers:
+            if fetching := transfer.fetching:
+                fetching.peer_online(link)
+
+    def peer_offline(self, peer: PeerId) -> None:
+        """Stop to count on a peer."""
+        for transfer in self._transfers:
+            if fetching := transfer.fetching:
+                fetching.peer_offline(peer)
+
+    def have_update(self, link: Link, update: HaveUpdate) -> None:
+        """Hand a peer's news to the transfers."""
+        self._lookout.have_update(update)
+        for transfer in self._transfers:
+            if fetching := transfer.fetching:
+                fetching.have_update(link, update)
+
+    def _unattended(self) -> set[Root]:
+        """Return the contents that are waited for, and not asked for by a run."""
+        return {each.order.entry.root for each in self._transfers if self._is_unattended(each)}
+
+    def _is_unattended(self, transfer: Transfer) -> bool:
+        return transfer.life.state is State.WAITING and transfer.order.transfer_id not in self._runs
+
+    def _source_found(self, root: Root) -> None:
+        for transfer in self._transfers:
+            if transfer.order.entry.root == root and self._is_unattended(transfer):
+                transfer.life.take(Event.SOURCE_FOUND)
+                self._transfers.follow(transfer)
+        self.admit()
