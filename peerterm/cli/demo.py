@@ -45,7 +45,7 @@ def demo(
         asyncio.run(own.until_ready())
         from peerterm.tui import program
 
-        return program.run(own.paths, may_start=False)
+        return program.run(own.paths, may_start=False, engine_stays=False)
 
 
 def _wait(common: Common, machines: list[Machine]) -> None:

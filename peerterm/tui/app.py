@@ -1,75 +1,53 @@
 """The full-screen program: one screen of panes over an engine that is another process.
 
-Owns what is on the screen and who has the focus. It knows of the engine only what ``model`` holds, changes nothing
-but by asking ``attachment.engine``, and paints only what changed, a few times a second.
+Wires keys to what the present pane, a dialog or the program itself does. Nothing changes but by asking
+``attachment.engine``, and what came of it is seen when the engine tells it.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.app import App
-from textual.containers import Vertical
 from textual.events import Key, Paste
-from textual.widgets import ContentSwitcher, Input
+from textual.widgets import Input
 
-from peerterm.display import clean, counted
-from peerterm.errors import PeertermError, UsageError
-from peerterm.tui.attachment import Attachment
+from peerterm.display import clean
 from peerterm.tui.commands import ActionProvider
-from peerterm.tui.keys import PANES, Action, bindings_of
+from peerterm.tui.downloading import download, pause_all
+from peerterm.tui.engine_app import EngineApp
+from peerterm.tui.keys import Action, bindings_of
 from peerterm.tui.modals.too_small import TooSmall, is_too_small
-from peerterm.tui.model import MAX_NEWS, Model
-from peerterm.tui.terminal import Terminal
+from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.themes import THEMES
 from peerterm.tui.typed_keys import TypedKeys
-from peerterm.tui.widgets.banner import Banner
-from peerterm.tui.widgets.hints import Hints
-from peerterm.tui.widgets.status_bar import StatusBar
-from peerterm.tui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.events import DescendantFocus, Resize
     from textual.events import Event as TextualEvent
     from textual.geometry import Size
-    from textual.widget import AwaitMount, Widget
 
     from peerterm.api.engine import EngineApi
-    from peerterm.api.events import Event
     from peerterm.tui.panes.base import Pane
-
-Part = TypeVar("Part", bound="Widget")
+    from peerterm.tui.terminal import Terminal
 
 INTERRUPT_SECONDS = 2.0
 """Two Ctrl+c within this time leave the program."""
-
-PROGRESS_SECONDS = 1.0
-"""How often something that takes long says how far it is."""
-
-MIN_WAIT_SECONDS = 0.01
-"""How long a change waits for others that come with it, after a time without any."""
-
-NARROW, SHORT = 100, 30
-"""Columns and rows below which the screen shows one thing at a time."""
 
 OPENERS = frozenset({"help", "settings", "command_palette", "jump", "attention"})
 """Actions that lead elsewhere, and so wait until an open dialog is answered."""
 
 
-class PeertermApp(App[None]):
+class PeertermApp(EngineApp):
     """The program.
 
     Args:
@@ -77,12 +55,11 @@ class PeertermApp(App[None]):
         terminal: What this terminal can do.
         keymap: Comma-separated keys by action id, as the user wants them.
         config: The profile's ``config.toml``; who begins without one is welcomed.
+        engine_stays: Whether the engine goes on when the user leaves.
 
     Attributes:
-        model: What is known of the engine.
-        attachment: The way to the engine.
-        user_keymap: Comma-separated keys by action id that differ from ``tui.keys``.
-        news: What the user was told last: Unix time, level and text, oldest first.
+        user_keymap: As given, and as the user changed it since.
+        engine_stays: As given.
     """
 
     TITLE = "peerterm"
@@ -90,8 +67,8 @@ class PeertermApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar = {ActionProvider}
     AUTO_FOCUS = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]  # noqa: RUF012 - as Textual declares it
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-tall")]  # noqa: RUF012 - as Textual declares it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (ROOMY_COLUMNS, "-wide")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (ROOMY_ROWS, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("anywhere", "global")]
 
     def __init__(
@@ -100,43 +77,30 @@ class PeertermApp(App[None]):
         terminal: Terminal | None = None,
         keymap: dict[str, str] | None = None,
         config: Path | None = None,
+        *,
+        engine_stays: bool = True,
     ) -> None:
-        self.terminal = terminal or Terminal()
-        super().__init__(ansi_color=self.terminal.is_colourless or None, driver_class=self.terminal.driver_class)
-        self.model = Model()
-        self.attachment = Attachment(connect, self._event, self._attached)
+        super().__init__(connect, terminal, config)
         self.user_keymap = keymap or {}
-        self.news: deque[tuple[float, str, str]] = deque(maxlen=MAX_NEWS)
-        self._config = config
-        self._is_welcome = config is not None
-        self._is_dirty = False
-        self._mounting: AwaitMount
+        self.engine_stays = engine_stays
         self._keys = TypedKeys(self, super().on_event)
-        self._interrupted_at = self._shown_at = 0.0
+        self._interrupted_at = 0.0
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self.terminal.theme
 
     # The screen
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen; panes come when they are visited."""
-        yield TabBar()
-        yield Banner()
-        with Vertical(id="body"):
-            yield ContentSwitcher(id="panes")
-        yield StatusBar()
-        yield Hints()
-
     def on_mount(self) -> None:
-        """Start with the pane that a newcomer needs, and look for the engine once it is shown."""
+        """Begin once the screen has its parts."""
         self.set_keymap(self.user_keymap)
+        self.main.call_later(self._begin)
+
+    def _begin(self) -> None:
+        """Start with the pane that a newcomer needs, and look for the engine once it is shown."""
         self.run_worker(self._keys.run(), name="keys", group="keys")
         self.show_pane("peers")
-        self.call_after_refresh(self._look_for_engine)
-
-    def _look_for_engine(self) -> None:
-        self.run_worker(self.attachment.run(), name="engine", group="engine")
+        self.main.call_after_refresh(self.look_for_engine)
 
     def on_resize(self, event: Resize) -> None:
         """Show of a screen that is too small only that it is."""
@@ -156,108 +120,11 @@ class PeertermApp(App[None]):
     @property
     def pane(self) -> Pane:
         """The pane that is shown."""
-        from peerterm.tui.panes.base import Pane  # noqa: PLC0415 - it imports this module's names
-
-        switcher = self.screen_stack[0].query_one("#panes", ContentSwitcher)
-        pane = switcher.visible_content
-        assert isinstance(pane, Pane)
-        return pane
+        return self.main.pane
 
     def show_pane(self, scope: str) -> Pane:
         """Show a pane, which is made the first time, and return it."""
-        from peerterm.tui.panes import make_pane  # noqa: PLC0415 - a pane is imported when it is first visited
-
-        switcher = self.screen_stack[0].query_one("#panes", ContentSwitcher)
-        if not switcher.query(f"#panes > #{scope}"):
-            self._mounting = switcher.mount(make_pane(scope))
-        switcher.current = scope
-        pane = self.pane
-        if pane.is_mounted:
-            pane.focus_list()
-        else:
-            self.screen_stack[0].set_focus(None)  # no key shall do something in the pane that was left
-        pane.call_after_refresh(self._pane_shown, pane)  # the pane itself calls it, so once it is mounted
-        return pane
-
-    def _pane_shown(self, pane: Pane) -> None:
-        from peerterm.tui.model import Changes  # noqa: PLC0415
-
-        if pane is self.pane:  # it may have been left meanwhile
-            pane.show(Changes(everything=True))
-            if not pane.has_focus_within:  # else keys that came meanwhile moved the focus to where they want it
-                pane.focus_list()
-            self.refresh_frame()
-
-    def refresh_frame(self) -> None:
-        """Show tabs, status and hints as they are now; each paints only what differs."""
-        self.query_base(TabBar).show(self.pane.id or "", self.model)
-        self.query_base(StatusBar).show(self.model)
-        self.query_base(Hints).show(self.pane.SCOPE)
-
-    def query_base(self, kind: type[Part]) -> Part:
-        """Return a part of the screen that is below all dialogs."""
-        return self.screen_stack[0].query_one(kind)
-
-    # The engine
-
-    def _event(self, event: Event) -> None:
-        self.model.apply(event)
-        self._plan_flush()
-
-    def _plan_flush(self) -> None:
-        if not self._is_dirty:
-            self._is_dirty = True
-            due = self._shown_at + self.terminal.tick_seconds
-            self.set_timer(max(due - time.monotonic(), MIN_WAIT_SECONDS), self._show_changes)
-
-    def _show_changes(self) -> None:
-        """Show what changed; later, while the terminal does not take what it was sent."""
-        if self.terminal.is_stalled(self._driver):
-            self.set_timer(self.terminal.tick_seconds, self._show_changes)
-            return
-        self._is_dirty, self._shown_at = False, time.monotonic()
-        if not self.screen_stack:  # it is leaving
-            return
-        changes = self.model.take_changes()
-        self.news.extend((time.time(), level, text) for level, text in changes.news)
-        with self.batch_update():
-            if self.pane.is_mounted:  # else it is shown everything once it is
-                self.pane.show(changes)
-            self.query_base(StatusBar).tell(changes.news)
-            self.refresh_frame()
-        if changes.everything and self._is_welcome:
-            self._welcome()
-
-    def _welcome(self) -> None:
-        """Ask a newcomer what must be known, once."""
-        from peerterm.tui.modals.welcome import Welcome, is_first_start  # noqa: PLC0415
-
-        self._is_welcome = False
-        if self._config and is_first_start(self._config, os.environ, self.model):
-            self.push_screen(Welcome(self._config))
-
-    def _attached(self) -> None:
-        if self.is_running:
-            self.query_base(Banner).show(self.attachment.lost)
-
-    def ask(self, question: Awaitable[object], done: str = "") -> None:
-        """Ask the engine for something beside the keyboard; say ``done``, or what was wrong."""
-        self.run_worker(self._ask(question, done), group="asks")
-
-    async def _ask(self, question: Awaitable[object], done: str) -> None:
-        try:
-            await question
-        except PeertermError as error:
-            self.say(error.advice, "error")
-        else:
-            if done:
-                self.say(done)
-
-    def say(self, text: str, level: str = "info") -> None:
-        """Tell the user something for a few seconds, in the status row; trouble can be read in the log later."""
-        if level != "info":
-            self.news.append((time.time(), level, text))
-        self.query_base(StatusBar).say(text, level)
+        return self.main.show_pane(scope)
 
     async def on_event(self, event: TextualEvent) -> None:
         """Let keys in one by one; and of what is pasted only text, as an input sends escapes on to the terminal."""
@@ -287,9 +154,7 @@ class PeertermApp(App[None]):
 
     async def action_show_pane(self, scope: str) -> None:
         """Show a pane; the next key is for it already."""
-        pane = self.show_pane(scope)
-        await self._mounting
-        self._pane_shown(pane)
+        await self.main.enter_pane(scope)
 
     def action_help(self) -> None:
         """Show the keys of this pane."""
@@ -306,7 +171,7 @@ class PeertermApp(App[None]):
     @work(exclusive=True, group="dialogs")
     async def action_jump(self) -> None:
         """Choose a pane."""
-        from peerterm.tui.keys import TITLES  # noqa: PLC0415
+        from peerterm.tui.keys import PANES, TITLES  # noqa: PLC0415
         from peerterm.tui.modals.dialogs import Choice  # noqa: PLC0415
 
         options = [(str(digit), TITLES[scope], scope) for digit, scope in enumerate(PANES, 1)]
@@ -315,13 +180,9 @@ class PeertermApp(App[None]):
 
     def action_attention(self) -> None:
         """Go to what needs attention: a transfer that failed, a share that is missing."""
-        failed = [key for key, each in self.model.transfers.items() if each.state == "failed"]
-        unseen = [key for key in failed if key not in self.model.seen_failures]
-        if unseen:
-            self.model.seen_failures.add(unseen[0])
-            self.show_pane("transfers").point_at(unseen[0])
-        elif broken := [key for key, each in self.model.shares.items() if each.state in {"missing", "failed"}]:
-            self.show_pane("shares").point_at(broken[0])
+        if alarm := self.model.next_alarm():
+            pane, row_id = alarm
+            self.show_pane(pane).point_at(row_id)
         else:
             self.say("nothing needs attention")
 
@@ -354,26 +215,26 @@ class PeertermApp(App[None]):
             self.exit()
         else:
             self._interrupted_at = now
-            self.say("Ctrl+c again to leave; the engine and its transfers go on")
+            self.say("Ctrl+c again to leave" + "; the engine and its transfers go on" * self.engine_stays)
 
     @work(group="leaving")
     async def action_leave(self) -> None:
         """Leave the program; what is on its way goes on, unless the user says otherwise."""
-        from peerterm.tui.modals.leaving import Leaving, leave  # noqa: PLC0415
+        from peerterm.tui.modals.leaving import leave  # noqa: PLC0415
 
-        if isinstance(self.screen, TooSmall):  # a question could not be read; transfers go on
-            self.exit()
-        elif not isinstance(self.screen, Leaving):
-            await leave(self)
+        await leave(self)
 
     def action_rescan(self) -> None:
         """Look for changes in every share."""
-        self.ask(self._with_engine(lambda engine: engine.rescan()), "looking for changes in every share")
+        self.ask(self._rescan(), "looking for changes in every share")
+
+    async def _rescan(self) -> None:
+        await self.attachment.engine.rescan()
 
     def action_zoom(self) -> None:
         """Give the pane the whole screen, or give it back."""
-        self.screen_stack[0].toggle_class("-zoomed")
-        if self.screen_stack[0].has_class("-zoomed"):
+        self.main.toggle_class("-zoomed")
+        if self.main.has_class("-zoomed"):
             self.say("z shows tabs and keys again")
 
     def action_details(self) -> None:
@@ -383,23 +244,7 @@ class PeertermApp(App[None]):
 
     def action_pause_all(self) -> None:
         """Pause every transfer; if all are paused, resume all."""
-        from peerterm.tui.model import ENDED  # noqa: PLC0415
-
-        downloads = [t for t in self.model.transfers.values() if t.direction == "down" and t.state not in ENDED]
-        moving = [transfer for transfer in downloads if transfer.state != "paused"]
-        if not downloads:
-            self.say("nothing to pause")
-            return
-        self.ask(self._pause_all([t.transfer_id for t in moving or downloads], is_pause=bool(moving)))
-
-    async def _pause_all(self, transfers: list[str], *, is_pause: bool) -> None:
-        engine = self.attachment.engine
-        done = 0
-        for transfer in transfers:
-            with suppress(UsageError):  # it ended meanwhile
-                await (engine.pause(transfer) if is_pause else engine.resume(transfer))
-                done += 1
-        self.say(f"{'paused' if is_pause else 'resumed'} {counted(done, 'download')}")
+        self.ask(pause_all(self))
 
     def action_bandwidth(self) -> None:
         """Limit the rate."""
@@ -427,28 +272,7 @@ class PeertermApp(App[None]):
 
     def download(self, roots: Sequence[str], directory: str = "") -> None:
         """Download contents by their roots into a folder, or into the configured one; Esc stops asking for more."""
-        self.run_worker(self._ask(self._download(roots, directory), ""), group="downloads")
-
-    async def _download(self, roots: Sequence[str], directory: str) -> None:
-        names: list[str] = []
-        refusal: PeertermError | None = None
-        said_at = time.monotonic()
-        for count, root in enumerate(roots):
-            if time.monotonic() - said_at > PROGRESS_SECONDS:
-                said_at = time.monotonic()
-                self.query_base(StatusBar).say(f"asked for {count:,} of {len(roots):,}; Esc stops", "progress")
-            try:
-                names.append((await self.attachment.engine.get(root, directory)).name)
-            except PeertermError as error:
-                refusal = refusal or error
-        if names:
-            what, it = (names[0], "it") if len(names) == 1 else (counted(len(names), "download"), "them")
-            self.say(f"{what} queued; {PANES.index('transfers') + 1} shows {it}")
-        if refusal:
-            raise refusal
-
-    async def _with_engine(self, question: Callable[[EngineApi], Awaitable[object]]) -> object:
-        return await question(self.attachment.engine)
+        self.run_worker(self._ask(download(self, roots, directory), ""), group="downloads")
 
     def copy(self, text: str) -> None:
         """Send text to the terminal's clipboard, and say what can be known of that."""

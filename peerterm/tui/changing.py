@@ -10,7 +10,6 @@ from peerterm.config import reset_value, set_value
 from peerterm.config_values import rate
 from peerterm.errors import ControlError
 from peerterm.tui.preferences import read_preferences, terminal_for
-from peerterm.tui.widgets.hints import Hints
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,8 +52,7 @@ def _take_up(program: PeertermApp, file: Path, name: str) -> None:
     elif name == "ui.keymap":
         program.user_keymap = dict(wanted.keymap)
         program.set_keymap(program.user_keymap)
-        program.screen_stack[0].query_one(Hints).show("")  # it draws anew only for another pane
-        program.refresh_frame()
+        program.main.refresh_frame()
 
 
 async def restart_engine(attachment: Attachment) -> None:

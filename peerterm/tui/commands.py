@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
@@ -19,10 +19,7 @@ class ActionProvider(Provider):
 
     @property
     def _program(self) -> PeertermApp:
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its commands
-
-        assert isinstance(self.app, PeertermApp)
-        return self.app
+        return cast("PeertermApp", self.app)
 
     def _actions(self) -> list[Action]:
         """Return each action once, though some have keys in two scopes."""

@@ -14,26 +14,19 @@ import termios
 from codecs import getincrementaldecoder
 from contextlib import ExitStack, suppress
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Key
 
 from peerterm.tui.output import CANCEL, STALL_SECONDS, Output
 from peerterm.tui.signals import Ending
 
 if TYPE_CHECKING:
-    from textual.message import Message
-
     from peerterm.tui.app import PeertermApp
 
 CLOSE_SECONDS = 0.5
 """How long the terminal may take to read the last bytes."""
-
-KEY_SECONDS = 0.2
-"""How long the next key waits for the one before, at most."""
 
 INPUT_SECONDS = 0.1
 """Time between two looks at whether input is still wanted, and whether an Escape is a key of its own."""
@@ -61,7 +54,6 @@ class TerminalDriver(LinuxDriver):
         self._held = ExitStack()
         self._is_held = self._is_cut = self._is_up = False
         self._held_size = app.size
-        self._is_heard = Event()
         self._ending = Ending(self._leave, self._abandon)
         self._ending.watch()
 
@@ -112,8 +104,7 @@ class TerminalDriver(LinuxDriver):
         self._is_up = False
 
     def disable_input(self) -> None:
-        """Hear no more; who is suspended may not even say so."""
-        self._is_heard.set()
+        """Hear no more."""
         if self._is_up:
             super().disable_input()
 
@@ -163,30 +154,9 @@ class TerminalDriver(LinuxDriver):
                     os.kill(os.getpid(), signal.SIGHUP)  # whether or not the system sent one: nohup hides it
                     return
                 for message in parser.feed(decode(data)):
-                    self._pass_on(message)
+                    self.process_message(message)
             for message in parser.tick():
-                self._pass_on(message)
-
-    def _pass_on(self, message: Message) -> None:
-        """Send a message to the program; after a key, wait until it was heard.
-
-        A key may move the focus, which decides what the next one means, and a slow line delivers many at once.
-        """
-        self._is_heard.clear()
-        self.process_message(message)
-        if isinstance(message, Key) and not self.exit_event.is_set():
-            self._app.call_later(self._follow)
-            self._is_heard.wait(KEY_SECONDS)
-
-    def _follow(self) -> None:
-        """Go the way of a key that the program has just passed on: from the focus up to the program itself."""
-        way = iter((self._app.focused or self._app.screen).ancestors_with_self)
-
-        def step() -> None:
-            if not any(node.call_later(step) for node in way):  # one that is closing is passed over
-                self._is_heard.set()
-
-        step()
+                self.process_message(message)
 
     def _read(self) -> bytes:
         try:

@@ -55,16 +55,14 @@ def percent(done: int, total: int) -> str:
 
 
 def age(at: float, now: float | None = None) -> str:
-    """Write how long ago a Unix time was, in at most 6 cells: ``now``, ``12min``, ``3h``, ``5d``."""
+    """Write how long ago a Unix time was, in at most 6 cells: ``<1min``, ``12min``, ``3h``, ``5d``."""
     seconds = (time.time() if now is None else now) - at
     if at <= 0:
         return "-"
-    if seconds < 60:
-        return "now"
     for unit, length, least in (("d", 86_400, 2), ("h", 3600, 1), ("min", 60, 1)):
         if seconds >= length * least:
             return f"{int(seconds // length)}{unit}"
-    return "now"
+    return "<1min"
 
 
 def date(at: float) -> str:

@@ -188,15 +188,28 @@ def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
 
 
 def hints_of(pane: str) -> list[Action]:
-    """Return what the hints row of a pane may show, most wanted first; ``? help`` always comes last."""
+    """Return what the hints row of a pane may show, most wanted first, and the help at its end."""
     shown = [action for action in actions_in(pane) if action.hint]
-    return sorted(shown, key=lambda action: (action.scope != pane, action.hint))
+    return [*sorted(shown, key=lambda action: (action.scope != pane, action.hint)), *_named("global.help")]
+
+
+def typing_hints() -> list[Action]:
+    """Return what the hints row may show while letters are text; the first two are every input's own."""
+    return [
+        Action("input.accept", ("enter",), "submit", "accept", "Accept what was typed"),
+        Action("input.next", ("tab",), "focus_next", "next", "Go to what is next on the screen"),
+        *_named("global.back", "anywhere.settings", "anywhere.palette", "anywhere.quit", "anywhere.help"),
+    ]
+
+
+def _named(*ids: str) -> list[Action]:
+    return [action for name in ids for action in ACTIONS if action.id == name]
 
 
 _SYMBOLS = {
     "question_mark": "?", "comma": ",", "colon": ":", "slash": "/", "escape": "Esc", "enter": "Enter",
-    "space": "Space", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp", "pagedown": "PgDn",
-    "home": "Home", "end": "End", "backspace": "Bksp",
+    "space": "Space", "tab": "Tab", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp",
+    "pagedown": "PgDn", "home": "Home", "end": "End", "backspace": "Bksp",
 }  # fmt: skip
 _ASCII_SYMBOLS = {"up": "Up", "down": "Down", "left": "Left", "right": "Right"}
 

@@ -145,6 +145,15 @@ class Model:
         self._changes.news.append((level, text))
         del self._changes.news[:-MAX_NEWS]
 
+    def next_alarm(self) -> tuple[str, str] | None:
+        """Return the pane and the row of what needs attention next, if something does; a failure does so once."""
+        failed = [key for key, each in self.transfers.items() if each.state == "failed"]
+        if unseen := [key for key in failed if key not in self.seen_failures]:
+            self.seen_failures.add(unseen[0])
+            return "transfers", unseen[0]
+        broken = [key for key, each in self.shares.items() if each.state in {"missing", "failed"}]
+        return ("shares", broken[0]) if broken else None
+
     @property
     def rates(self) -> Rates:
         """Sum up what moves."""
@@ -177,7 +186,7 @@ def _peer_news(event: Event) -> str:
         case PeerJoined(peer=peer):
             return f"{peer.name} is online"
         case PeerLeft(peer=peer, reason=reason):
-            return f"{peer.name} left" if reason == "bye" else f"{peer.name} is gone ({reason})"
+            return f"{peer.name} is offline" + ("" if reason == "bye" else f" ({reason})")
         case PeerRenamed(peer=peer, old_name=old_name):
             return f"{old_name} is called {peer.name} now"
         case _:

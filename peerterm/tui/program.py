@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from peerterm.paths import Paths
 
 
-def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True) -> int:
-    """Run the program on a profile until the user leaves; its engine goes on.
+def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True, engine_stays: bool = True) -> int:
+    """Run the program on a profile until the user leaves.
 
     Args:
         paths: The profile.
         extra_args: Arguments of an engine that is started.
         may_start: Whether one may be.
+        engine_stays: Whether it goes on when the user leaves; if not, whoever called ends it.
 
     Returns:
         The exit code: 0 if the user left, 128 and its number after a signal, 1 after a bug.
@@ -44,7 +45,8 @@ def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True)
 
     keymap = dict(wanted.keymap)
     driver = replace(terminal, driver_class=TerminalDriver)
-    program = PeertermApp(connect, driver, keymap, None if extra_args else paths.config)
+    config = None if extra_args else paths.config
+    program = PeertermApp(connect, driver, keymap, config, engine_stays=engine_stays)
     fault = fault.replace(str(paths.config), paths.config.name)  # all of it must fit a row
     for text in [fault] if fault else clashes(keymap):
         program.model.apply(Notice(level="warning", text=text))

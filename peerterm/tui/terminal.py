@@ -22,6 +22,9 @@ SIMPLE_THEME = "ansi-dark"
 MIN_COLUMNS, MIN_ROWS = 40, 12
 """The smallest screen that shows anything but its own size."""
 
+ROOMY_COLUMNS, ROOMY_ROWS = 100, 30
+"""The smallest screen that shows more than one thing at a time."""
+
 LOCAL_TICK_SECONDS, REMOTE_TICK_SECONDS = 0.25, 0.5
 """Time between two looks of the screen while things change, on this machine and over SSH."""
 

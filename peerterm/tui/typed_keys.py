@@ -48,12 +48,16 @@ class TypedKeys:
             self._events.put_nowait(event)
 
     async def run(self) -> None:
-        """Handle keys until cancelled."""
+        """Handle keys until cancelled; letters that an input takes wait for no letter, but other keys for them."""
+        is_settled = True
         while True:
             event = await self._events.get()
             is_text = isinstance(event, Paste) or event.is_printable
+            if not is_text and not is_settled:
+                await self._settle()
             await self._handle(event)
-            if not is_text or not isinstance(self._app.focused, Input):
+            is_settled = not (is_text and isinstance(self._app.focused, Input))
+            if is_settled:
                 await self._settle()
             self.are_heard = self._events.empty()
 

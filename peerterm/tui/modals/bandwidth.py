@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from peerterm.api.views import TransferView
-    from peerterm.tui.app import PeertermApp
 
 
 class Bandwidth(Dialog[None]):
@@ -56,20 +55,13 @@ class Bandwidth(Dialog[None]):
     @work
     async def _look(self) -> None:
         try:
-            limits = await self._program.attachment.engine.limit()
+            limits = await self.program.attachment.engine.limit()
         except PeertermError as error:
             self._tell(error.advice)
             return
         for name, limit in (("#down", limits.down), ("#up", limits.up)):
             field = self.query_one(name, Input)
             field.value = field.value or limit_text(limit)  # not over what was typed meanwhile
-
-    @property
-    def _program(self) -> PeertermApp:
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its dialogs
-
-        assert isinstance(self.app, PeertermApp)
-        return self.app
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Set the limit typed."""
@@ -79,7 +71,7 @@ class Bandwidth(Dialog[None]):
     async def _set(self, name: str, text: str) -> None:
         try:
             limit = rate(text or "none")
-            engine = self._program.attachment.engine
+            engine = self.program.attachment.engine
             match name:
                 case "down":
                     await engine.limit(down=limit)
@@ -93,7 +85,7 @@ class Bandwidth(Dialog[None]):
         except PeertermError as error:
             self._tell(error.advice)
         else:
-            self._program.say("limit set" if limit else "limit lifted")
+            self.program.say("limit set" if limit else "limit lifted")
             self.dismiss(None)
 
     def _tell(self, text: str) -> None:

@@ -6,7 +6,7 @@ Its result is ``None`` when the user turned away; Esc always does. Ctrl+c and Ct
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
+    from peerterm.tui.app import PeertermApp
+
 Result = TypeVar("Result")
 
 FRAME_ROWS, MAX_BODY_ROWS = 7, 16
 """Rows of a dialog around its body, at most; and rows of a body before it scrolls."""
+
+READING_CELLS, FRAME_CELLS = 80, 4
+"""Columns of a dialog to read in, at most, and those of them that are no text: a whole hash is to fit a line."""
 
 PAGE_ROWS = 10
 
@@ -57,6 +62,11 @@ class Dialog(ModalScreen[Result], Generic[Result]):
     def __init__(self, title: str) -> None:
         super().__init__()
         self._title = title
+
+    @property
+    def program(self) -> PeertermApp:
+        """The program, by its own type."""
+        return cast("PeertermApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Lay out the box."""
@@ -92,6 +102,15 @@ class Reading(Dialog[None]):
         Binding("G,end", "last", "End", show=False),
     ]
     KEYS = "j k scroll   Esc close"
+    DEFAULT_CSS = """
+    Reading > Vertical { width: 80; padding: 0 0 0 1; }
+    Reading VerticalScroll { scrollbar-size-vertical: 1; }
+    """
+
+    @property
+    def text_width(self) -> int:
+        """How many cells a line of the text has."""
+        return min(self.size.width, READING_CELLS) - FRAME_CELLS
 
     def action_scroll(self, rows: int) -> None:
         """Move the text."""

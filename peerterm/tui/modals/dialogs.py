@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.widgets import Input
 
 from peerterm.tui.modals.dialog import Dialog, Reading
-from peerterm.tui.widgets.plain import Plain, safe
+from peerterm.tui.widgets.plain import Plain, hanging, safe
 
 __all__ = ["Choice", "Confirm", "Dialog", "Facts", "PlainText", "Prompt"]
 
@@ -144,14 +144,14 @@ class Prompt(Dialog[str]):
         if self._note:
             yield Plain(self._note)
         yield Input(self._value, select_on_focus=False, compact=True)
-        yield Plain(id="fault", classes="fault")
+        yield Plain(id="said")
 
     def on_mount(self) -> None:
         """Let the user type at once: the dialog was opened to do so."""
         self.query_one(Input).focus()
 
     def on_input_changed(self) -> None:
-        """Take back what was wrong with an earlier text."""
+        """Take back what was said of an earlier text."""
         self._tell()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -178,10 +178,12 @@ class Prompt(Dialog[str]):
         if len(ways) > 1:
             more = f" and {len(ways) - self.MAX_SHOWN} more" if len(ways) > self.MAX_SHOWN else ""
             names = [way.rstrip("/").rpartition("/")[2] for way in ways[: self.MAX_SHOWN]]
-            self._tell(f"{'  '.join(names)}{more}")
+            self._tell(f"{'  '.join(names)}{more}", is_fault=False)
 
-    def _tell(self, text: str = "") -> None:
-        self.query_one("#fault", Plain).say(*([text] if text else []), layout=True)
+    def _tell(self, text: str = "", *, is_fault: bool = True) -> None:
+        said = self.query_one("#said", Plain)
+        said.set_class(is_fault, "fault")
+        said.say(*([text] if text else []), layout=True)
 
 
 class Facts(Reading):
@@ -195,15 +197,24 @@ class Facts(Reading):
 
     def body(self) -> Iterable[Widget]:
         """List the facts."""
-        width = max((len(name) for name, _ in self._facts), default=0) + 2
-        lines = Plain(id="facts")
-        lines.say(*(safe((f"{name:<{width}}", "$text-muted"), value) for name, value in self._facts), layout=True)
-        yield VerticalScroll(lines, can_focus=False)
+        yield VerticalScroll(Plain(id="facts"), can_focus=False)
+
+    def on_resize(self) -> None:
+        """Wrap them as wide as there is room."""
+        super().on_resize()
+        indent = max((len(name) for name, _ in self._facts), default=0) + 2
+        lines = [
+            line
+            for name, value in self._facts
+            for line in hanging((name, "$text-muted"), value, indent, self.text_width)
+        ]
+        self.query_one("#facts", Plain).say(*lines, layout=True)
 
 
 class PlainText(Reading):
-    """Shows one text whole, so that the terminal's own selection can take it."""
+    """Shows one text whole and as wide as can be, so that the terminal's own selection can take it."""
 
+    DEFAULT_CSS = "PlainText > Vertical { width: 100%; border: none; padding: 0; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "turn_away", "Close", show=False)]
 
     def __init__(self, title: str, text: str) -> None:

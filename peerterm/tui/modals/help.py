@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from peerterm.tui.keys import TITLES, Action, actions_in, keys_of, spelled
 from peerterm.tui.modals.dialog import Reading
-from peerterm.tui.widgets.plain import Plain, safe
+from peerterm.tui.widgets.plain import Plain, hanging, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 GROUPS = (("list", "Lists"), ("global", "Everywhere"), ("anywhere", "Everywhere, also while typing"))
+
+KEYS_CELLS = 18
 
 
 class Help(Reading):
@@ -43,9 +45,10 @@ class Help(Reading):
         yield Input(placeholder="find a key or a word", compact=True)
         yield VerticalScroll(Plain(id="keys"), can_focus=False)
 
-    def on_mount(self) -> None:
-        """Show all."""
-        self._draw("")
+    def on_resize(self) -> None:
+        """Wrap them as wide as there is room."""
+        super().on_resize()
+        self._draw(self.query_one(Input).value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what fits."""
@@ -67,7 +70,8 @@ class Help(Reading):
             actions = [action for action in actions_in(self._scope) if action.scope == scope]
             if rows := [row for row in map(self._row, actions) if wanted.casefold() in " ".join(row).casefold()]:
                 lines += [safe((title, "bold $primary"))]
-                lines += [safe((f" {keys:<17}", "bold $accent"), text) for keys, text in rows]
+                for keys, text in rows:
+                    lines += hanging((f" {keys}", "bold $accent"), text, KEYS_CELLS, self.text_width)
         self.query_one("#keys", Plain).say(*(lines or [safe("no key does that")]), layout=True)
 
     def _row(self, action: Action) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.errors import PeertermError
 from peerterm.tui.modals.dialogs import Choice
+from peerterm.tui.modals.too_small import TooSmall
 from peerterm.tui.model import ENDED
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ class Leaving(Choice):
 
 
 async def leave(program: PeertermApp) -> None:
-    """End the program; ask first if transfers are under way. Belongs in a worker."""
+    """End the program; ask first if transfers are under way and could go on. Belongs in a worker."""
+    if isinstance(program.screen, Leaving):
+        return
     active = [t for t in program.model.transfers.values() if t.state not in ENDED | {"paused"}]
-    if not active or not program.attachment.is_attached:
+    may_ask = program.attachment.is_attached and not isinstance(program.screen, TooSmall)
+    if not active or not program.engine_stays or not may_ask:
         program.exit()
         return
     downloads = [transfer for transfer in active if transfer.direction == "down"]

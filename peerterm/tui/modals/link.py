@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from peerterm.tui.app import PeertermApp
 
 QUIET_MODULES = 2
 """Width of the light frame; half of what the standard asks for, which cameras of today do without."""
@@ -55,7 +54,7 @@ class LinkScreen(Dialog[None]):
 
     def on_resize(self) -> None:
         """Draw the code as it fits."""
-        program = self._program
+        program = self.program
         lines = code_lines(self._link, ascii_only=program.terminal.is_ascii, is_dark=self.app.current_theme.dark)
         width, height = len(lines[0]) if lines else 0, len(lines)
         if not lines:
@@ -66,16 +65,9 @@ class LinkScreen(Dialog[None]):
             self.query_one("#link").display = height + 2 + -(-len(self._link) // width) <= self.app.size.height
         self.query_one("#code", Plain).say(*lines, layout=True)
 
-    @property
-    def _program(self) -> PeertermApp:
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its dialogs
-
-        assert isinstance(self.app, PeertermApp)
-        return self.app
-
     def action_copy(self) -> None:
         """Copy the link."""
-        self._program.copy(self._link)
+        self.program.copy(self._link)
 
 
 def code_lines(link: str, *, ascii_only: bool = False, is_dark: bool = True) -> list[str]:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from peerterm.api.views import SettingView
-    from peerterm.tui.app import PeertermApp
 
 SECTIONS = {"node": "Network", "files": "Files", "transfers": "Transfers", "log": "Log", "ui": "Screen"}
 
@@ -77,16 +76,9 @@ class SettingsScreen(Dialog[None]):
         self._writing = asyncio.Lock()
 
     @property
-    def _program(self) -> PeertermApp:
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its dialogs
-
-        assert isinstance(self.app, PeertermApp)
-        return self.app
-
-    @property
     def _file(self) -> Path | None:
         """Where settings are kept; unknown only as long as no engine said its profile."""
-        if self._given is None and (status := self._program.model.status):
+        if self._given is None and (status := self.program.model.status):
             return Path(status.profile) / "config.toml"
         return self._given
 
@@ -153,7 +145,7 @@ class SettingsScreen(Dialog[None]):
         if waiting := sum(each.waits for each in self.query(Field)):
             text = f"* {counted(waiting, 'change')} not taken up by the engine yet; F5 restarts it"
             lines.append(safe((text, "$text-warning")))
-        elif not self._program.attachment.is_attached:
+        elif not self.program.attachment.is_attached:
             lines.append(safe(("No engine runs; it takes these settings when it starts.", "$text-warning")))
         self._said.say(*lines)
 
@@ -171,10 +163,10 @@ class SettingsScreen(Dialog[None]):
     async def _ask_engine(self) -> None:
         """Learn what the engine that runs has; without one, nothing waits for it."""
         try:
-            self._in_engine = {each.name: each for each in await self._program.attachment.engine.settings()}
+            self._in_engine = {each.name: each for each in await self.program.attachment.engine.settings()}
         except PeertermError as error:
             self._in_engine = {}
-            self._program.say(error.advice, "warning")
+            self.program.say(error.advice, "warning")
         self._compare()
 
     def _compare(self) -> None:
@@ -202,14 +194,14 @@ class SettingsScreen(Dialog[None]):
             field.mark()
             self._explain(_field_of(self.focused))
             if not field.fault:
-                self._program.run_worker(self._write(field, field.editor.value), group="settings")
+                self.program.run_worker(self._write(field, field.editor.value), group="settings")
 
     def action_reset(self) -> None:
         """Take a setting back to its default."""
         if (field := _field_of(self.focused)) is None:
             return
         if field.setting.source == "file":
-            self._program.run_worker(self._write(field, None), group="settings")
+            self.program.run_worker(self._write(field, None), group="settings")
         else:
             field.revert()
             self._explain(field)
@@ -220,7 +212,7 @@ class SettingsScreen(Dialog[None]):
         assert file is not None
         async with self._writing:
             try:
-                await change_setting(self._program, file, name, text)
+                await change_setting(self.program, file, name, text)
                 found = next(each for each in self._read() if each.name == name)
             except PeertermError as error:
                 self._refused(field, error.advice)
@@ -232,7 +224,7 @@ class SettingsScreen(Dialog[None]):
             self._compare()
 
     def _refused(self, field: Field, reason: str) -> None:
-        self._program.say(reason, "error")
+        self.program.say(reason, "error")
         if self.is_attached and field is _field_of(self.focused):
             self._said.say(safe((reason, "$text-error")))
 
@@ -243,14 +235,14 @@ class SettingsScreen(Dialog[None]):
             "Restart the engine?", "Transfers under way stop for a moment, then go on by themselves."
         )
         if await self.app.push_screen_wait(question):
-            self._program.run_worker(self._restart(), exclusive=True, group="restart")
+            self.program.run_worker(self._restart(), exclusive=True, group="restart")
 
     async def _restart(self) -> None:
-        self._program.say("the engine restarts")
+        self.program.say("the engine restarts")
         try:
-            await restart_engine(self._program.attachment)
+            await restart_engine(self.program.attachment)
         except PeertermError as error:
-            self._program.say(error.advice, "error")
+            self.program.say(error.advice, "error")
         if self.is_attached:
             self._ask_engine()
 
@@ -262,7 +254,7 @@ class SettingsScreen(Dialog[None]):
             self._explain(field)
             return
         if faulty := [each.setting.name for each in self.query(Field) if each.fault]:
-            self._program.say(f"{', '.join(faulty)} stayed as before", "warning")
+            self.program.say(f"{', '.join(faulty)} stayed as before", "warning")
         self.dismiss(None)
 
 

@@ -121,10 +121,7 @@ class Welcome(Dialog[None]):
         self.query_one("#fault", Plain).say(*([fault] if fault else []), layout=True)
 
     def _end(self, settings: dict[str, str], share: str) -> None:
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its dialogs
-
-        assert isinstance(self.app, PeertermApp)
-        self.app.run_worker(_begin(self.app, self._file, settings, share), group="settings")
+        self.program.run_worker(_begin(self.program, self._file, settings, share), group="settings")
         self.dismiss(None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.containers import Vertical
 
@@ -38,10 +38,7 @@ class Pane(Vertical):
     @property
     def program(self) -> PeertermApp:
         """The program, by its own type."""
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its panes
-
-        assert isinstance(self.app, PeertermApp)
-        return self.app
+        return cast("PeertermApp", self.app)
 
     @property
     def model(self) -> Model:

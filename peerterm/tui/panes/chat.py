@@ -9,4 +9,4 @@ class ChatPane(NoticePane):
     """Room for conversations."""
 
     SCOPE = "chat"
-    LINES = ("Talk is not here yet.", "Here you will write to a peer or to everyone, with nothing in between.")
+    LINES = ("Chat is not here yet.", "Here you will write to a peer or to everyone, with nothing in between.")

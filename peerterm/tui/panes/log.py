@@ -7,15 +7,15 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
-from textual.widgets import Input
+from textual import work
 
 from peerterm.api.views import LogLine
 from peerterm.display import clean, counted
 from peerterm.errors import PeertermError
 from peerterm.tui.format import clock
 from peerterm.tui.modals.dialogs import Choice, PlainText
-from peerterm.tui.panes.base import Pane, pane_bindings
+from peerterm.tui.panes.base import pane_bindings
+from peerterm.tui.panes.filtered import FilteredPane
 from peerterm.tui.widgets import wrapped_log as rows
 from peerterm.tui.widgets.plain import Plain, safe
 from peerterm.tui.widgets.wrapped_log import Cell, WrappedLog
@@ -49,7 +49,7 @@ _TONES: dict[str, Tone] = {"debug": "dim", "warning": "warn", "error": "bad", "c
 _QUIET = frozenset({"debug", "info"})
 
 
-class LogPane(Pane):
+class LogPane(FilteredPane):
     """The log; follows its end until the user scrolls up."""
 
     SCOPE = "log"
@@ -57,8 +57,6 @@ class LogPane(Pane):
     DEFAULT_CSS = """
     LogPane .title { height: 1; color: $text-muted; }
     LogPane WrappedLog { height: 1fr; }
-    LogPane .filter { height: 1; display: none; }
-    LogPane .filter.-shown { display: block; }
     """
 
     def __init__(self) -> None:
@@ -76,7 +74,7 @@ class LogPane(Pane):
         self._view = WrappedLog((8, 5), max_lines=MAX_KEPT, ascii_only=self.program.terminal.is_ascii)
         yield self._title
         yield self._view
-        yield Input(placeholder="filter", compact=True, classes="filter")
+        yield self.make_filter()
 
     def on_mount(self) -> None:
         """Notice when the user scrolls away from the end."""
@@ -164,15 +162,15 @@ class LogPane(Pane):
         """Let the keys reach the lines."""
         self._view.focus()
 
-    def back(self) -> None:
-        """Show everything, and give the keys back to the lines."""
-        field = self.query_one(".filter", Input)
-        field.remove_class("-shown")
-        with self.prevent(Input.Changed):
-            field.value = ""
-        self._wanted, self._only_alarms = [], False
+    def filter_lines(self, words: str) -> None:
+        """Show only lines that have all these words."""
+        self._wanted = words.casefold().split()
         self._show_anew()
-        self.focus_list()
+
+    def back(self) -> None:
+        """Show every line."""
+        self._only_alarms = False
+        super().back()
 
     # Actions
 
@@ -191,25 +189,6 @@ class LogPane(Pane):
         """Show only warnings and errors, or everything."""
         self._only_alarms = not self._only_alarms
         self._show_anew()
-
-    def action_filter(self) -> None:
-        """Type what the lines must have."""
-        field = self.query_one(".filter", Input)
-        field.add_class("-shown")
-        field.focus()
-
-    @on(Input.Changed, ".filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._wanted = event.value.casefold().split()
-        self._show_anew()
-
-    @on(Input.Submitted, ".filter")
-    def _filter_done(self, event: Input.Submitted) -> None:
-        event.stop()
-        if not event.value:
-            event.input.remove_class("-shown")
-        self.focus_list()
 
     @work(exclusive=True, group="dialogs")
     async def action_copy(self) -> None:

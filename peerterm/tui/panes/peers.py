@@ -29,6 +29,9 @@ _STATES: dict[str, tuple[str, str, Tone]] = {
 }
 
 
+AGING_SECONDS = 30.0
+"""How often it is looked how long ago those who left were seen."""
+
 _NOBODY = ("Listening; nobody is here yet.", "Start peerterm on another machine of this network.")
 
 
@@ -70,8 +73,12 @@ class PeersPane(TablePane["PeerView"]):
         )
 
     def on_mount(self) -> None:
-        """Show those who are here first."""
+        """Show those who are here first, and of the others how long they are away."""
         self.table.sort_by("state")
+        self.set_interval(AGING_SECONDS, self._age)
+
+    def _age(self) -> None:
+        self.table.put_many([peer for peer in self.model.peers.values() if peer.state != "online"])
 
     def _cells(self, peer: PeerView) -> Sequence[Cell | str]:
         glyph, plain, tone = _STATES[peer.state]
@@ -83,7 +90,7 @@ class PeersPane(TablePane["PeerView"]):
             str(peer.shares),
             f.size(peer.bytes),
             f.rate(self._rate(peer.peer_id)),
-            "now" if is_online else f.age(peer.last_seen),
+            _seen(peer),
             peer.address,
             Cell(peer.trust, "bad" if peer.trust == "blocked" else "dim"),
             Cell(peer.peer_id[:8], "dim"),
@@ -121,7 +128,7 @@ class PeersPane(TablePane["PeerView"]):
             ("trust", row.trust),
             ("shares", f"{counted(row.shares, 'share')}, {f.size(row.bytes)}"),
             ("version", row.version or "-"),
-            ("last seen", "now" if row.state == "online" else f"{f.age(row.last_seen)} ago"),
+            ("last seen", _seen(row) + " ago" * (row.state != "online" and row.last_seen > 0)),
         ]
 
     def action_browse(self) -> None:
@@ -152,3 +159,7 @@ class PeersPane(TablePane["PeerView"]):
             self.program.download(roots)
         else:
             self.program.say("there is nothing to download yet", "warning")
+
+
+def _seen(peer: PeerView) -> str:
+    return "now" if peer.state == "online" else f.age(peer.last_seen)

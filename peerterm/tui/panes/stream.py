@@ -9,4 +9,4 @@ class StreamPane(NoticePane):
     """Room for what is being watched."""
 
     SCOPE = "stream"
-    LINES = ("Watching is not here yet.", "Here you will see what plays: its buffer, its peers, its address.")
+    LINES = ("Streaming is not here yet.", "Here you will see what plays: its buffer, its peers, its address.")

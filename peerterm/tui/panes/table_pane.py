@@ -6,12 +6,11 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from textual import on, work
-from textual.widgets import Input
 
 from peerterm.tui.keys import actions_of
 from peerterm.tui.modals.dialogs import Choice, Facts, PlainText
 from peerterm.tui.modals.link import LinkScreen
-from peerterm.tui.panes.base import Pane
+from peerterm.tui.panes.filtered import FilteredPane
 from peerterm.tui.widgets.plain import Plain
 from peerterm.tui.widgets.virtual_table import VirtualTable
 
@@ -24,13 +23,11 @@ Row = TypeVar("Row")
 _PLAIN, _CODE = "\0", "\1"  # no text that can be copied
 
 
-class TablePane(Pane, Generic[Row]):
+class TablePane(FilteredPane, Generic[Row]):
     """The part of a pane that all tables share; a pane gives the table, and says what its rows mean."""
 
     DEFAULT_CSS = """
     TablePane .title { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
-    TablePane .filter { height: 1; display: none; }
-    TablePane .filter.-shown { display: block; }
     TablePane VirtualTable { height: 1fr; }
     """
 
@@ -38,7 +35,7 @@ class TablePane(Pane, Generic[Row]):
         """Lay out the title, the table, the filter and the details."""
         yield Plain(classes="title")
         yield self.make_table()
-        yield Input(placeholder="filter", compact=True, classes="filter")
+        yield self.make_filter()
 
     # What a pane gives
 
@@ -78,32 +75,14 @@ class TablePane(Pane, Generic[Row]):
         """Move the cursor to a row, once the pane is shown."""
         self.call_after_refresh(lambda: self.table.move_to(row_id))  # a new pane has no table yet
 
+    def filter_lines(self, words: str) -> None:
+        """Show only rows that have all these words."""
+        self.table.filter(words)
+
     def back(self) -> None:
-        """Clear the filter, and give the keys back to the table."""
-        field = self.query_one(".filter", Input)
-        field.value = ""
-        field.remove_class("-shown")
-        self.table.filter("")
+        """Show all rows, and none marked."""
         self.table.clear_marks()
-        self.focus_list()
-
-    def action_filter(self) -> None:
-        """Type what the rows must have."""
-        field = self.query_one(".filter", Input)
-        field.add_class("-shown")
-        field.focus()
-
-    @on(Input.Changed, ".filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.table.filter(event.value)
-
-    @on(Input.Submitted, ".filter")
-    def _filter_done(self, event: Input.Submitted) -> None:
-        event.stop()
-        if not event.value:
-            event.input.remove_class("-shown")
-        self.focus_list()
+        super().back()
 
     @work(exclusive=True, group="dialogs")
     async def action_sort(self) -> None:

@@ -170,7 +170,7 @@ def _map_cells(width: int) -> int:
 def _rate_line(view: TransferView, rates: Sequence[float | None], width: int, *, ascii_only: bool) -> Line:
     known = [rate for rate in rates if rate is not None]
     if not known:
-        return _line("rate", Cell("-" if text.is_over(view) else "nothing yet", "dim"))
+        return _line("rate", Cell("-", "dim"))
     least, mean, most = (f.size(amount) for amount in (min(known), sum(known) / len(known), max(known)))
     said = f" min {least}  avg {mean}  max {most}/s, 60 s"
     room = min(max(width - LABEL_CELLS - len(said) - MARGIN_CELLS, 1), len(rates))
@@ -183,8 +183,10 @@ def _amounts_line(view: TransferView) -> Line:
         parts.append(f"{view.done_files:,} of {counted(view.files, 'file')}")
     parts.append(f"limit {f.size(view.limit)}/s" if view.limit else "no limit")
     parts.append(f"priority {view.priority}")
-    parts.append(f"{f.size(view.local_bytes)} from here")
-    parts.append(f"{f.size(view.wasted_bytes)} wasted")
+    if view.local_bytes:
+        parts.append(f"{f.size(view.local_bytes)} from here")
+    if view.wasted_bytes:
+        parts.append(f"{f.size(view.wasted_bytes)} wasted")
     return _line("has", Cell("  ".join(parts)))
 
 

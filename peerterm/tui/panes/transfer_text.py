@@ -61,8 +61,9 @@ def names_of(views: Sequence[TransferView]) -> str:
 
 def peers_of(view: TransferView) -> str:
     """Name whom it comes from or goes to: who is active, else who was."""
-    names = [source.name for source in by_use(view) if source.state == "active"]
-    names = names or [source.name for source in view.sources]
+    sources = by_use(view)
+    names = [source.name for source in sources if source.state == "active"]
+    names = names or [source.name for source in sources]
     return "-" if not names else names[0] + (f" +{len(names) - 1}" if len(names) > 1 else "")
 
 
@@ -124,7 +125,7 @@ def facts(view: TransferView) -> list[tuple[str, str]]:
         found += [
             ("has", f"{human_bytes(view.bytes)} of {human_bytes(view.total)} ({done})"),
             ("files", f"{view.done_files:,} of {view.files:,}" if view.kind == "folder" else ""),
-            ("left", human_seconds(view.eta)),
+            ("left", "" if is_over(view) else human_seconds(view.eta)),
             ("limit", human_rate(view.limit) if view.limit else "none"),
             ("priority", str(view.priority)),
             ("from here", f"{human_bytes(view.local_bytes)} copied from this machine"),
@@ -133,8 +134,8 @@ def facts(view: TransferView) -> list[tuple[str, str]]:
     else:
         found += [("sent", human_bytes(view.bytes))]
     found += [
-        ("rate", human_rate(view.rate)),
-        ("took", human_seconds(view.seconds)),
+        ("rate", "" if is_over(view) else human_rate(view.rate)),
+        ("took" if is_over(view) else "so far", human_seconds(view.seconds)),
         ("path", view.path),
         ("root", view.root),
         ("id", view.transfer_id),

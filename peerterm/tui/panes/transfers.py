@@ -15,6 +15,7 @@ from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
 from peerterm.tui.panes.transfer_details import TransferDetails
 from peerterm.tui.panes.transfer_list import QUEUE, Standing, TransferTable
+from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.widgets.virtual_table import VirtualTable
 
 if TYPE_CHECKING:
@@ -128,9 +129,7 @@ class TransfersPane(TablePane["TransferView"]):
 
     def on_resize(self) -> None:
         """Show the details by themselves where there is room for them."""
-        from peerterm.tui.app import NARROW, SHORT  # noqa: PLC0415 - the program imports its panes
-
-        is_roomy = self.app.size.width >= NARROW and self.app.size.height >= SHORT
+        is_roomy = self.app.size.width >= ROOMY_COLUMNS and self.app.size.height >= ROOMY_ROWS
         if is_roomy != self._is_roomy:
             self._is_roomy = is_roomy
             self.set_class(is_roomy, "-details")
@@ -255,4 +254,4 @@ class TransfersPane(TablePane["TransferView"]):
             self.model.forget_transfer(view.transfer_id)
             self._drop(view.transfer_id)
         self._tell_counts()
-        self.program.refresh_frame()
+        self.program.main.refresh_frame()

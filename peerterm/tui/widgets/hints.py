@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
 from textual.widgets import Static
 
-from peerterm.tui.keys import ACTIONS, hints_of, keys_of, spelled
+from peerterm.tui.keys import hints_of, keys_of, spelled, typing_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from peerterm.tui.app import PeertermApp
     from peerterm.tui.keys import Action
-
-HELP = next(action for action in ACTIONS if action.id == "global.help")
 
 
 class Hints(Static):
@@ -28,37 +27,45 @@ class Hints(Static):
 
     def __init__(self) -> None:
         super().__init__(markup=False)
-        self._scope = ""
+        self._actions: list[Action] = []
+        self._keymap: Mapping[str, str] = {}
 
-    def show(self, scope: str) -> None:
-        """Show the keys of a pane."""
-        if scope != self._scope:
-            self._scope = scope
+    def show(self, scope: str, *, is_typing: bool = False) -> None:
+        """Show the keys of a pane, or those that work while text is typed."""
+        actions, keymap = typing_hints() if is_typing else hints_of(scope), self._program.user_keymap
+        if (actions, keymap) != (self._actions, self._keymap):
+            self._actions, self._keymap = actions, keymap
             self._draw()
 
     def on_resize(self) -> None:
         """Fit the row to its width."""
         self._draw()
 
+    @property
+    def _program(self) -> PeertermApp:
+        return cast("PeertermApp", self.app)
+
     def _draw(self) -> None:
-        from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - the program imports its widgets
-
-        assert isinstance(self.app, PeertermApp)
-        is_ascii = self.app.terminal.is_ascii
-        self.update(
-            hints_row(self._scope, self.size.width, self.app.user_keymap, ascii_only=is_ascii), layout=False
-        )
+        is_ascii = self._program.terminal.is_ascii
+        self.update(hints_row(self._actions, self.size.width, self._keymap, ascii_only=is_ascii), layout=False)
 
 
-def hints_row(pane: str, width: int, keymap: Mapping[str, str], *, ascii_only: bool = False) -> Content:
-    """Return the row of a pane in at most ``width`` cells: a key and its label are shown whole or not at all."""
+def hints_row(actions: list[Action], width: int, keymap: Mapping[str, str], *, ascii_only: bool = False) -> Content:
+    """Return the row in at most ``width`` cells: a key and its label are shown whole or not at all.
+
+    Args:
+        actions: Most wanted first, but for the last, which is always shown.
+        width: Cells of the row.
+        keymap: Comma-separated keys by action id that differ from ``tui.keys``.
+        ascii_only: Whether only ASCII may be written.
+    """
 
     def group(action: Action) -> Content:
         key = spelled(keys_of(action, keymap)[0], ascii_only=ascii_only)
         return Content.assemble(" ", (key, "bold $accent"), f" {action.label}")
 
-    row, last = Content(""), group(HELP)
-    for action in hints_of(pane) if pane else ():
+    row, last = Content(""), group(actions[-1]) if actions else Content("")
+    for action in actions[:-1]:
         longer = row + group(action) + " "
         if longer.cell_length + last.cell_length > width:
             break

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from peerterm.tui.widgets.cells import steady
+from peerterm.tui.widgets.cells import steady, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,20 @@ def safe(*parts: Part) -> Content:
     return Content.assemble(
         *(steady(part) if isinstance(part, str) else (steady(part[0]), part[1]) for part in parts)
     )
+
+
+def hanging(head: Part, text: str, indent: int, width: int) -> list[Content]:
+    """Write a text behind a head; what does not fit goes on below the text's start.
+
+    Args:
+        head: What stands before the first line; shorter than ``indent``.
+        text: The text.
+        indent: Cells from the left edge to the text.
+        width: Cells of a line.
+    """
+    said, style = (head, "") if isinstance(head, str) else head
+    lines = wrap(text, width - indent)
+    return [safe((f"{'' if place else said:<{indent}}", style), line) for place, line in enumerate(lines)]
 
 
 class Plain(Static):

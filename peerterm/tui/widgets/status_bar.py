@@ -102,11 +102,12 @@ def parts_of(model: Model) -> list[str]:
     name = steady(model.status.name)
     name = fit(name, min(cell_len(name), MAX_NAME_CELLS))
     parts = [f"{name}  {counted(online, 'peer')}"]
-    if rates.down or rates.up or rates.queued:
-        moving = f"dn {rates.down} {rate(rates.down_rate)}  up {rates.up} {rate(rates.up_rate)}"
-        parts.append(moving + (f"  q {rates.queued}" if rates.queued else ""))
-        if rates.eta is not None:
-            parts.append(f"ETA {duration(rates.eta)}")
+    moving = [f"dn {rates.down} {rate(rates.down_rate)}"] if rates.down else []
+    moving += [f"up {rates.up} {rate(rates.up_rate)}"] if rates.up else []
+    moving += [f"q {rates.queued}"] if rates.queued else []
+    parts += ["  ".join(moving)] if moving else []
+    if rates.eta is not None:
+        parts.append(f"ETA {duration(rates.eta)}")
     indexing = [share for share in model.shares.values() if share.state == "indexing"]
     if indexing:
         done, total = sum(s.done_bytes for s in indexing), sum(s.bytes for s in indexing)

@@ -53,7 +53,7 @@ async def asked(dialog: Dialog[Any], size: tuple[int, int] = (80, 24)) -> AsyncI
     async with program.run_test(size=size):
         found = Asked(program, Hand(program))
         program.push_screen(dialog, lambda answer: setattr(found, "answer", answer))
-        await until(found.pilot, lambda: "│" in found.text)
+        await until(found.pilot, lambda: dialog.KEYS.split()[0] in found.text)
         yield found
 
 
@@ -208,6 +208,34 @@ async def test_many_facts_scroll() -> None:
         await dialog.press("g")
         assert "fact 0" in dialog.text
         assert "Esc close" in dialog.text
+
+
+async def test_long_fact_goes_on_below_its_start() -> None:
+    """Nothing but labels stands below labels, and a hash fits a line of 80 columns."""
+    facts = [("visible to", "e" * 64), ("path", "/a " + "word " * 30)]
+    async with asked(Facts("Music", facts)) as dialog:
+        lines = [line.strip("│ ") for line in dialog.text.split("\n") if "word" in line or "eee" in line]
+
+        assert lines[:2] == [f"visible to  {'e' * 64}", f"path        /a {' '.join(['word'] * 12)}"]
+        await dialog.pilot.resize_terminal(40, 12)
+        await dialog.pilot.pause()
+        below = [line.strip("│") for line in dialog.text.split("\n") if "word word" in line and "/a" not in line]
+
+        assert below
+        assert all(line.startswith(f" {'':12}word") for line in below)
+
+
+async def test_ways_to_go_on_are_no_fault() -> None:
+    """They do not look like one; what is one does."""
+    async with asked(prompt("~/P", complete=ways("~/Pictures/", "~/Pi.txt"))) as dialog:
+        said = dialog.program.screen.query_one("#said")
+        await dialog.press("tab")
+        assert "Pictures  Pi.txt" in dialog.text
+        assert not said.has_class("fault")
+        await dialog.press("x", "tab")
+
+        assert "nothing begins like that" in dialog.text
+        assert said.has_class("fault")
 
 
 async def test_no_facts_are_no_trouble() -> None:

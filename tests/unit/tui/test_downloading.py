@@ -1,4 +1,4 @@
-"""Asking for very many downloads: the program says how far it is, and Esc stops it."""
+"""Many downloads: asking for them says how far it is and Esc stops it; all are paused, and go on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.api.events import Notice
-from peerterm.tui import app
+from peerterm.api.events import Notice, TransferChanged
+from peerterm.errors import UsageError
+from peerterm.tui import downloading
 from tests.fakes.fake_engine import FakeEngine, make_transfer
-from tests.fakes.programs import Program, running, text_of, until_shown
+from tests.fakes.programs import Program, populated, running, text_of, until, until_shown
+from tests.unit.tui.driving import press, program_of, row
 
 if TYPE_CHECKING:
     from peerterm.api.views import TransferView
@@ -34,7 +36,7 @@ class Reluctant(FakeEngine):
 
 async def test_many_downloads_say_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """What else happens meanwhile, unless it is trouble, does not hide that; at the end all are counted."""
-    monkeypatch.setattr(app, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(downloading, "PROGRESS_SECONDS", 0.0)
     engine = Reluctant()
     program = Program(engine)
     async with running(program) as pilot:
@@ -67,3 +69,55 @@ async def test_esc_stops_asking_for_downloads() -> None:
         await pilot.pause()
 
     assert len([each for each in engine.asked if each[0] == "get"]) <= 1
+
+
+async def test_pause_all_pauses_then_resumes() -> None:
+    """What ended, and what peers fetch, is left alone; one that ended meanwhile stops nobody."""
+
+    class Hasty(FakeEngine):
+        async def pause(self, transfer: str) -> TransferView:
+            if transfer == "gone":
+                raise UsageError("it has ended")
+            return await super().pause(transfer)
+
+    engine = Hasty()
+    engine.known_transfers = [
+        make_transfer("film", transfer_id="1", rate=5.0),
+        make_transfer("gone", transfer_id="gone"),
+        make_transfer("done", transfer_id="3", state="done"),
+        make_transfer("up", transfer_id="4", direction="up"),
+        make_transfer("music", transfer_id="5", state="queued"),
+    ]
+    async with program_of(engine) as (program, pilot):
+        await press(pilot, "P")
+        await until_shown(pilot, "paused 2 downloads")
+        assert engine.asked == [("pause", "1"), ("pause", "5")]
+        engine.announce(TransferChanged(transfer=make_transfer("gone", transfer_id="gone", state="failed")))
+        await until(pilot, lambda: program.model.transfers["gone"].state == "failed")
+        await press(pilot, "P")
+
+        await until_shown(pilot, "resumed 2 downloads")
+        assert engine.asked[2:] == [("resume", "1"), ("resume", "5")]
+
+
+async def test_nothing_to_pause_is_said() -> None:
+    """A key that does nothing says so."""
+    async with program_of(FakeEngine()) as (program, pilot):
+        await press(pilot, "P")
+
+        assert "nothing to pause" in row(program, -2)
+
+
+async def test_download_that_is_refused_does_not_stop_the_others() -> None:
+    """Each is asked for; what was wrong is said last."""
+    engine = populated()
+    engine.progress = {root: [make_transfer(root, transfer_id=root)] for root in ("a", "c")}
+    async with program_of(engine) as (program, pilot):
+        program.download(["a", "b", "c"], "/tmp")
+        await until_shown(pilot, "b: nobody")
+
+        assert [asked[1:3] for asked in engine.asked] == [("a", "/tmp"), ("b", "/tmp"), ("c", "/tmp")]
+        program.download(["a"])
+        await until_shown(pilot, "a queued; 4 shows it")
+        program.download(["a", "c"])
+        await until_shown(pilot, "2 downloads queued; 4 shows them")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
-import os, sys, time
+import os, sys, threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from peerterm.tui.terminal import Terminal
@@ -34,7 +34,7 @@ engine.known_peers = [make_peer(f"peer{number}") for number in range(50)]
 async def connect(start):
     yield engine
 
-PeertermApp.action_rescan = lambda self: os.write(1, b"stuck") and time.sleep(60)
+PeertermApp.action_rescan = lambda self: os.write(1, b"stuck") and threading.Event().wait()
 program = PeertermApp(connect, replace(terminal, driver_class=TerminalDriver))
 program.run(mouse=terminal.has_mouse)
 sys.exit(program.return_code)

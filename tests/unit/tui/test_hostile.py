@@ -89,7 +89,7 @@ async def put_in_model(program: Program, pane: str, **parts: dict[str, Any]) -> 
         setattr(program.model, name, part)
     await program.action_show_pane(pane)
     program.pane.show(Changes(everything=True))
-    program.refresh_frame()
+    program.main.refresh_frame()
 
 
 async def put_peer(program: Program, _: Pilot[None], text: str) -> None:

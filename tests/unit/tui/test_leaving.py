@@ -123,6 +123,21 @@ async def test_engine_that_cannot_be_stopped_keeps_the_program() -> None:
         assert not program._exit
 
 
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_engine_that_ends_with_the_program_is_not_said_to_go_on(key: str) -> None:
+    """As in the demo: there is nothing to choose, and nothing else is promised."""
+    engine = FakeEngine()
+    engine.known_transfers = BUSY
+    program = Program(engine)
+    program.engine_stays = False
+    async with running(program) as pilot:
+        await pilot.press(key)
+        await until(pilot, lambda: program._exit or "Ctrl+c again to leave" in text_of(program))
+
+        assert program._exit == (key == "q")
+        assert "go on" not in text_of(program)
+
+
 async def test_without_an_engine_there_is_nothing_to_ask() -> None:
     """What was under way is not any more."""
     engine = FakeEngine()

@@ -113,8 +113,8 @@ def test_share_that_is_removed_is_a_change() -> None:
     ("event", "level", "text"),
     [
         (PeerJoined(peer=BOB), "info", "bob is online"),
-        (PeerLeft(peer=BOB, reason="bye"), "info", "bob left"),
-        (PeerLeft(peer=BOB, reason="lost"), "info", "bob is gone (lost)"),
+        (PeerLeft(peer=BOB, reason="bye"), "info", "bob is offline"),
+        (PeerLeft(peer=BOB, reason="lost"), "info", "bob is offline (lost)"),
         (PeerRenamed(peer=BOB, old_name="rob"), "info", "rob is called bob now"),
         (Notice(level="warning", text="the disk is nearly full"), "warning", "the disk is nearly full"),
         (
@@ -207,6 +207,18 @@ async def test_failure_that_was_seen_alarms_again_when_it_fails_again() -> None:
     model.apply(TransferChanged(transfer=failed))
 
     assert model.rates.failed == 1
+
+
+def test_each_failure_needs_attention_once_and_a_broken_share_until_it_is_mended() -> None:
+    """Transfers come first; where nothing is wrong nothing does."""
+    model, broken = model_with(replace(FILM, state="failed")), make_share("Old disk", state="missing")
+    for share in (make_share("Music"), broken):
+        model.apply(ShareChanged(share=share))
+    asked = [model.next_alarm() for _ in range(3)]
+    model.apply(ShareRemoved(share_id=broken.share_id))
+
+    assert asked == [("transfers", FILM.transfer_id), *[("shares", broken.share_id)] * 2]
+    assert model.next_alarm() is None
 
 
 async def test_failures_that_are_gone_are_forgotten() -> None:

@@ -13,29 +13,28 @@ import pytest
 from peerterm.tui.signals import ENDING
 
 SCRIPT = """
-    import sys, time
+    import sys, threading
     from peerterm.tui import signals
 
     signals.LEAVE_SECONDS = float(sys.argv[1])
-    asked = []
+    asked, never = threading.Event(), threading.Event()
 
     def leave(code):
         print("leave", code, flush=True)
-        asked.append(code)
+        asked.set()
 
     ending = signals.Ending(leave, lambda: print("abandon", flush=True))
     ending.watch()
     print("ready", ending.is_begun, flush=True)
-    while {condition}:
-        time.sleep(0.01)
+    {awaited}.wait()
     print("ended", ending.is_begun, flush=True)
     sys.exit(7)
 """
 
 
-def start(deadline: float, condition: str = "True") -> subprocess.Popen[str]:
-    """Start a process that watches for signals, and ends in order once the condition does not hold."""
-    script = textwrap.dedent(SCRIPT).replace("{condition}", condition)
+def start(deadline: float, awaited: str = "never") -> subprocess.Popen[str]:
+    """Start a process that watches for signals, and ends in order once the event was set that it waits for."""
+    script = textwrap.dedent(SCRIPT).replace("{awaited}", awaited)
     process = subprocess.Popen([sys.executable, "-c", script, str(deadline)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "ready False\n"
@@ -70,7 +69,7 @@ def test_second_signal_ends_it_at_once() -> None:
 
 def test_program_that_ends_in_time_is_let_go() -> None:
     """Its own exit code counts."""
-    process = start(60, "not asked")
+    process = start(60, "asked")
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=5)
 

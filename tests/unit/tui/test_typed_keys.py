@@ -53,6 +53,16 @@ async def test_answer_after_the_question_is_its_answer() -> None:
         assert len(program.screen_stack) == 1
 
 
+async def test_key_that_overtakes_others_does_not_overtake_text() -> None:
+    """Tab completes what was typed before it."""
+    program = Program(populated())
+    async with running(program) as pilot:
+        type_at_once(program, "6", "a", "ctrl+u", *"/no such x", "tab", "f1")
+        await until_shown(pilot, "nothing begins like that")
+
+        assert program.screen.query_one(Input).value == "/no such x"
+
+
 async def test_pasted_text_waits_for_its_turn() -> None:
     """It does not overtake the key that opens the input."""
     program = Program(populated())

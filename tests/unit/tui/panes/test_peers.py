@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,27 @@ async def test_peers_come_and_go() -> None:
         engine.announce(
             PeerLeft(peer=replace(engine.known_peers[0], state="offline", last_seen=0.0), reason="lost")
         )
-        await until_shown(pilot, "bob is gone (lost)")
+        await until_shown(pilot, "bob is offline (lost)")
 
         assert [line.strip("> ").split()[0] for line in rows(program)] == ["adam", "carol", "bob", "erin"]
         assert text_of(program).split("\n")[1] == " 2 peers online, 4 known"
+
+
+async def test_time_since_a_peer_was_seen_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although nothing is heard of those who are offline; none of them was seen now."""
+    now = time.time()
+    monkeypatch.setattr("peerterm.tui.panes.peers.AGING_SECONDS", 0.05)
+    monkeypatch.setattr("peerterm.tui.format.time.time", lambda: now)
+    engine = FakeEngine()
+    engine.known_peers = [make_peer("bob", state="offline", last_seen=now - 5)]
+    program = Program(engine)
+    async with running(program) as pilot:
+        assert rows(program)[0].split()[-1] == "<1min"
+        now += 120
+        await until(pilot, lambda: rows(program)[0].split()[-1] == "2min")
+        await pilot.press("i")
+
+        await until_shown(pilot, "last seen  2min ago")
 
 
 async def test_rate_follows_transfers() -> None:

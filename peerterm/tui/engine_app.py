@@ -1,0 +1,128 @@
+"""A Textual app that shows an engine: it attaches to one, paints what changed a few times a second, and tells.
+
+Owns the model, the connection and the main screen, and what the user was told. What keys do is ``app``'s.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from peerterm.errors import PeertermError
+from peerterm.tui.attachment import Attachment
+from peerterm.tui.main_screen import MainScreen
+from peerterm.tui.model import MAX_NEWS, Model
+from peerterm.tui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from peerterm.api.engine import EngineApi
+    from peerterm.api.events import Event
+
+MIN_WAIT_SECONDS = 0.01
+"""How long a change waits for others that come with it, after a time without any."""
+
+
+class EngineApp(App[None]):
+    """An app whose screen is that of an engine.
+
+    Args:
+        connect: Attaches to the engine; see ``Attachment``.
+        terminal: What this terminal can do.
+        config: The profile's ``config.toml``; who begins without one is welcomed.
+
+    Attributes:
+        terminal: As given.
+        model: What is known of the engine.
+        attachment: The way to the engine.
+        main: What is below all dialogs.
+        news: What the user was told last: Unix time, level and text, oldest first.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[bool], AbstractAsyncContextManager[EngineApi]],
+        terminal: Terminal | None = None,
+        config: Path | None = None,
+    ) -> None:
+        self.terminal = terminal or Terminal()
+        super().__init__(ansi_color=self.terminal.is_colourless or None, driver_class=self.terminal.driver_class)
+        self.model = Model()
+        self.attachment = Attachment(connect, self._event, self._attached)
+        self.main = MainScreen(self.model)
+        self.news: deque[tuple[float, str, str]] = deque(maxlen=MAX_NEWS)
+        self._config = config
+        self._is_welcome = config is not None
+        self._is_dirty = False
+        self._shown_at = 0.0
+
+    def get_default_screen(self) -> MainScreen:
+        """Return the screen to begin with, as Textual asks for it."""
+        return self.main
+
+    def look_for_engine(self) -> None:
+        """Attach from now on, as long as the app runs."""
+        self.run_worker(self.attachment.run(), name="engine", group="engine")
+
+    def _event(self, event: Event) -> None:
+        self.model.apply(event)
+        self._plan_flush()
+
+    def _plan_flush(self) -> None:
+        if not self._is_dirty:
+            self._is_dirty = True
+            due = self._shown_at + self.terminal.tick_seconds
+            self.set_timer(max(due - time.monotonic(), MIN_WAIT_SECONDS), self._show_changes)
+
+    def _show_changes(self) -> None:
+        """Show what changed; later, while the terminal does not take what it was sent."""
+        if self.terminal.is_stalled(self._driver):
+            self.set_timer(self.terminal.tick_seconds, self._show_changes)
+            return
+        self._is_dirty, self._shown_at = False, time.monotonic()
+        if not self.screen_stack:  # it is leaving
+            return
+        changes = self.model.take_changes()
+        self.news.extend((time.time(), level, text) for level, text in changes.news)
+        with self.batch_update():
+            self.main.show(changes)
+        if changes.everything and self._is_welcome:
+            self._welcome()
+
+    def _welcome(self) -> None:
+        """Ask a newcomer what must be known, once."""
+        from peerterm.tui.modals.welcome import Welcome, is_first_start  # noqa: PLC0415
+
+        self._is_welcome = False
+        if self._config and is_first_start(self._config, os.environ, self.model):
+            self.push_screen(Welcome(self._config))
+
+    def _attached(self) -> None:
+        if self.is_running:
+            self.main.show_lost(self.attachment.lost)
+
+    def ask(self, question: Awaitable[object], done: str = "") -> None:
+        """Ask the engine for something beside the keyboard; say ``done``, or what was wrong."""
+        self.run_worker(self._ask(question, done), group="asks")
+
+    async def _ask(self, question: Awaitable[object], done: str) -> None:
+        try:
+            await question
+        except PeertermError as error:
+            self.say(error.advice, "error")
+        else:
+            if done:
+                self.say(done)
+
+    def say(self, text: str, level: str = "info") -> None:
+        """Tell the user something for a few seconds, in the status row; trouble can be read in the log later."""
+        if level in {"warning", "error"}:
+            self.news.append((time.time(), level, text))
+        self.main.status.say(text, level)

@@ -1,0 +1,88 @@
+"""What is sent to the terminal: what changed, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from peerterm.api.events import Notice, TransferChanged
+from peerterm.tui.keys import PANES
+from peerterm.tui.terminal import Terminal
+from peerterm.tui.widgets.status_bar import StatusBar
+from tests.fakes.byte_terminal import ByteTerminal, terminal_of
+from tests.fakes.fake_engine import make_peer
+from tests.fakes.programs import Program, populated, running, text_of, until, until_shown
+from tests.unit.tui.driving import open_pane, press, program_of
+
+
+@pytest.mark.parametrize("pane", PANES)
+async def test_nothing_is_painted_while_nothing_changes(pane: str) -> None:
+    """Not a byte, in any pane, with any dialog or input."""
+    engine = populated()
+    program = Program(engine, terminal=Terminal(driver_class=ByteTerminal))
+    async with running(program, headless=False) as pilot:
+        await open_pane(program, pane)
+        for keys in ((), ("slash",), ("escape", "b")) if pane == "peers" else ((),):
+            await press(pilot, *keys)
+            await pilot.pause(0.3)
+            terminal_of(program).taken()
+            for view in engine.known_transfers:
+                engine.announce(TransferChanged(transfer=view))
+            await pilot.pause(0.3)
+
+            assert terminal_of(program).taken() == "", keys
+
+
+async def test_redraw_sends_the_whole_screen() -> None:
+    """Something else wrote over it."""
+    program = Program(populated(), terminal=Terminal(driver_class=ByteTerminal))
+    async with running(program, headless=False) as pilot:
+        terminal_of(program).taken()
+        await press(pilot, "ctrl+l")
+        drawn = terminal_of(program).taken()
+
+        assert all(part in drawn for part in ("Peers", "bob", "fake", "help"))
+
+
+async def test_change_of_one_row_sends_little() -> None:
+    """Status, tabs and hints are not sent when they are the same."""
+    engine = populated()
+    program = Program(engine, terminal=Terminal(driver_class=ByteTerminal))
+    async with running(program, headless=False) as pilot:
+        terminal_of(program).taken()
+        engine.announce(Notice(level="info", text="hello"))
+        await until(pilot, lambda: "hello" in "".join(terminal_of(program).sent))
+        sent = terminal_of(program).taken()
+
+        assert len(sent) < 600
+        assert "Peers" not in sent
+        assert "help" not in sent
+
+
+async def test_status_row_holds_back_what_nobody_sees() -> None:
+    """Telling the same again repaints nothing."""
+    program = Program(populated(), terminal=Terminal(driver_class=ByteTerminal))
+    async with running(program, headless=False) as pilot:
+        terminal_of(program).taken()
+        for _ in range(20):
+            program.main.refresh_frame()
+            program.query_one(StatusBar).tell([])
+        await pilot.pause(0.1)
+
+        assert terminal_of(program).taken() == ""
+
+
+async def test_terminal_that_does_not_read_is_not_painted_for() -> None:
+    """Changes wait until it does."""
+    engine = populated()
+    async with program_of(engine) as (program, pilot):
+        driver: Any = program._driver
+        driver.is_stalled = True
+        engine.join(make_peer("zoe"))
+        await until(pilot, lambda: len(program.model.peers) == 4)
+        await pilot.pause(0.6)
+        assert "zoe" not in text_of(program)
+        driver.is_stalled = False
+
+        await until_shown(pilot, "zoe")
