@@ -1,5 +1,7 @@
 """Rows of a table: their order, the filter, the marks and the cursor, all by id.
 
+What a filter needs of a row is prepared when the row comes, a little each time: a key waits for none of it.
+
 Pure: no Textual import, knows no screen. A line is a place among the rows that are shown, from 0. ``VirtualTable``
 asks it what to draw and tells it what the user did.
 """
@@ -69,7 +71,8 @@ class TableRows(Generic[Row]):
         self._arrivals: dict[str, int] = {}
         self._next_arrival = 0
         self._ranks: dict[str, Any] = self._arrivals  # what the order goes by; arrivals unless sorted
-        self._order: list[str] = []  # ids shown, by ascending rank
+        self._order: list[str] = []  # all ids, by ascending rank
+        self._shown = self._order  # those of them that the filter lets through; without one the same list
         self._sort: str | None = None
         self._reverse = False
         self._words: list[str] = []
@@ -80,7 +83,7 @@ class TableRows(Generic[Row]):
     # What is shown
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._shown)
 
     @property
     def total(self) -> int:
@@ -99,7 +102,7 @@ class TableRows(Generic[Row]):
 
     def id_at(self, line: int) -> str:
         """Return the id of the row on a line."""
-        return self._order[-1 - line if self._reverse else line]
+        return self._shown[-1 - line if self._reverse else line]
 
     def get(self, row_id: str) -> Row | None:
         """Return a row, shown or not."""
@@ -109,14 +112,14 @@ class TableRows(Generic[Row]):
         """Return the line of a row; None if it is not shown."""
         if row_id not in self._ranks:
             return None
-        place = self._place(row_id)
-        if place >= len(self._order) or self._order[place] != row_id:
+        place = self._place(row_id, self._shown)
+        if place >= len(self._shown) or self._shown[place] != row_id:
             return None
-        return len(self._order) - 1 - place if self._reverse else place
+        return len(self._shown) - 1 - place if self._reverse else place
 
     def shown(self) -> list[Row]:
         """Return all rows that are shown, in order."""
-        ids = reversed(self._order) if self._reverse else self._order
+        ids = reversed(self._shown) if self._reverse else self._shown
         return [self._rows[row_id] for row_id in ids]
 
     # Changes
@@ -127,7 +130,7 @@ class TableRows(Generic[Row]):
         self._rows = {self._row_id(row): row for row in rows}
         self._arrivals = dict(zip(self._rows, range(len(self._rows)), strict=True))
         self._next_arrival = len(self._rows)
-        self._folded.clear()
+        self._folded = {row_id: fold(self._search_text(row)) for row_id, row in self._rows.items()}
         self._marks &= self._rows.keys()
         self._rank_all()
         self._rebuild(line)
@@ -137,11 +140,11 @@ class TableRows(Generic[Row]):
         row_id = self._row_id(row)
         before = self.line_of(row_id)
         cursor_line = self.cursor_line
-        if before is not None:
-            del self._order[self._place(row_id)]
+        self._take_out(row_id)
         self._store(row_id, row)
-        if self._passes(row_id):
-            self._order.insert(self._place(row_id), row_id)
+        self._order.insert(self._place(row_id, self._order), row_id)
+        if self._words and self._passes(row_id):
+            self._shown.insert(self._place(row_id, self._shown), row_id)
         self._settle(cursor_line)
         return Placement(before, self.line_of(row_id))
 
@@ -159,8 +162,7 @@ class TableRows(Generic[Row]):
         """Remove a row if it is there; the cursor stays on its line."""
         before = self.line_of(row_id)
         cursor_line = self.cursor_line
-        if before is not None:
-            del self._order[self._place(row_id)]
+        self._take_out(row_id)
         for kept in (self._rows, self._arrivals, self._ranks, self._folded):
             kept.pop(row_id, None)
         self._marks.discard(row_id)
@@ -177,8 +179,9 @@ class TableRows(Generic[Row]):
         """Show only rows that hold every word; a cursor that is hidden goes to the next row shown."""
         words = fold(text).split()
         is_narrower = all(any(old in new for new in words) for old in self._words)
+        cursor_line, among = self.cursor_line, self._shown if is_narrower else self._order
         self._words = words
-        self._rebuild(self.cursor_line, self._order if is_narrower else None)
+        self._show(among, cursor_line)
 
     # Cursor and marks
 
@@ -209,10 +212,10 @@ class TableRows(Generic[Row]):
 
     def mark_all(self) -> None:
         """Mark all rows that are shown; if they all are, take the marks away."""
-        if self._marks.issuperset(self._order):
-            self._marks.difference_update(self._order)
+        if self._marks.issuperset(self._shown):
+            self._marks.difference_update(self._shown)
         else:
-            self._marks.update(self._order)
+            self._marks.update(self._shown)
 
     def clear_marks(self) -> None:
         """Take all marks away, also from rows that the filter hides."""
@@ -220,8 +223,15 @@ class TableRows(Generic[Row]):
 
     # Order
 
-    def _place(self, row_id: str) -> int:
-        return bisect_left(self._order, self._ranks[row_id], key=self._ranks.__getitem__)
+    def _place(self, row_id: str, among: Sequence[str]) -> int:
+        return bisect_left(among, self._ranks[row_id], key=self._ranks.__getitem__)
+
+    def _take_out(self, row_id: str) -> None:
+        """Take a row out of the order, if it is there, while its rank is still the one it stands by."""
+        if row_id in self._rows:
+            if self._words and self._passes(row_id):
+                del self._shown[self._place(row_id, self._shown)]
+            del self._order[self._place(row_id, self._order)]
 
     def _rank(self, row_id: str, row: Row) -> object:
         arrival = self._arrivals[row_id]
@@ -240,37 +250,31 @@ class TableRows(Generic[Row]):
             self._arrivals[row_id] = self._next_arrival
             self._next_arrival += 1
         self._rows[row_id] = row
-        self._folded.pop(row_id, None)
+        self._folded[row_id] = fold(self._search_text(row))
         if self._sort is not None:
             self._ranks[row_id] = self._rank(row_id, row)
 
-    def _rebuild(self, cursor_line: int | None, among: Sequence[str] | None = None) -> None:
-        """Order anew what passes the filter; only ``among``, which is in order, if nothing else can pass."""
-        self._order = self._passing(self._rows if among is None else among)
-        if among is None and self._sort is not None:
+    def _rebuild(self, cursor_line: int | None) -> None:
+        """Order all rows anew."""
+        self._order = list(self._rows)
+        if self._sort is not None:
             self._order.sort(key=self._ranks.__getitem__)
+        self._show(self._order, cursor_line)
+
+    def _show(self, among: list[str], cursor_line: int | None) -> None:
+        """Show what of these rows, which are in order, passes the filter; no other row can."""
+        folded = self._folded
+        for word in self._words:
+            among = [row_id for row_id in among if word in folded[row_id]]
+        self._shown = among
         if self.cursor is not None and self.cursor in self._rows:
-            place = self._place(self.cursor)  # where it would stand, if it is hidden now
-            cursor_line = len(self._order) - place if self._reverse else place
+            place = self._place(self.cursor, self._shown)  # where it would stand, if it is hidden now
+            cursor_line = len(self._shown) - place if self._reverse else place
         self._settle(cursor_line)
 
     def _settle(self, line: int | None) -> None:
         if self.cursor is None or self.line_of(self.cursor) is None:
-            self.cursor = self.id_at(min(line or 0, len(self._order) - 1)) if self._order else None
-
-    # Filter
+            self.cursor = self.id_at(min(line or 0, len(self._shown) - 1)) if self._shown else None
 
     def _passes(self, row_id: str) -> bool:
-        return not self._words or bool(self._passing((row_id,)))
-
-    def _passing(self, row_ids: Iterable[str]) -> list[str]:
-        passing, known, folded = list(row_ids), self._folded, self._fold
-        for word in self._words:
-            passing = [row_id for row_id in passing if word in (known.get(row_id) or folded(row_id))]
-        return passing
-
-    def _fold(self, row_id: str) -> str:
-        folded = self._folded.get(row_id)
-        if folded is None:
-            folded = self._folded[row_id] = fold(self._search_text(self._rows[row_id]))
-        return folded
+        return all(word in self._folded[row_id] for word in self._words)
