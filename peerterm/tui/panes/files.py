@@ -15,6 +15,7 @@ from peerterm.tui.browsing import Place, Trail
 from peerterm.tui.links import link_to, reference_to
 from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.file_rows import FileRow, facts_of, file_table, size_of
+from peerterm.tui.panes.long_list import drop_rows, spare_rows
 from peerterm.tui.panes.offers import Offer, OffersPane
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class FilesPane(OffersPane[FileRow]):
         self.query_one(".filter", Input).remove_class("-shown").value = ""
         self.table.filter("")
         self.table.replace_rows(())
+        drop_rows()
         if self._place.peer_id:
             self._list()
         else:
@@ -133,6 +135,7 @@ class FilesPane(OffersPane[FileRow]):
                 async for page in pages:
                     more = page.next
                     await self.list_more(page.entries)
+                    spare_rows(self.table.total_count)
                     self._take_aim()
                     self.count_on()
         except PeertermError as error:

@@ -16,6 +16,7 @@ from peerterm.tui import format as f
 from peerterm.tui.links import link_to, reference_to
 from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.hit_rows import facts_of, hit_table
+from peerterm.tui.panes.long_list import drop_rows, spare_rows
 from peerterm.tui.panes.offers import MAX_BATCH, Offer, OffersPane
 from peerterm.tui.query import letters, parse_line, values_of
 from peerterm.tui.widgets.plain import Plain
@@ -62,6 +63,7 @@ class SearchPane(OffersPane["SearchHit"]):
         self._is_searching = False
         self._is_submitted = False  # whether the line was entered as it is
         self._is_outdated = False  # whether the list still answers the query before
+        self._is_cut = False  # whether there may be hits that are not listed
         self._trouble: tuple[str, ...] = ()
         self._found: dict[str, SearchHit] = {}  # hits that are not listed yet
         self._typing: Timer | None = None
@@ -161,7 +163,7 @@ class SearchPane(OffersPane["SearchHit"]):
         self.workers.cancel_group(self, "search")
         self._query, self._trouble, self._is_searching = None, trouble, False
         self._found.clear()
-        self.table.replace_rows(())
+        self._clear_list()
         self.show_title()
 
     @work(exclusive=True, group="dialogs")
@@ -175,7 +177,7 @@ class SearchPane(OffersPane["SearchHit"]):
 
     def _begin(self, query: SearchQuery) -> None:
         self._query, self._trouble = query, ()
-        self._is_searching = self._is_outdated = True
+        self._is_searching, self._is_outdated, self._is_cut = True, True, False
         self._found.clear()
         if self._trickling is not None:
             self._trickling.stop()
@@ -191,13 +193,14 @@ class SearchPane(OffersPane["SearchHit"]):
                 async for hit in hits:
                     await self._take(hit)
                     if self.table.total_count >= MAX_HITS:
+                        self._is_cut = True
                         break
         except PeertermError as error:
             self._trouble = (error.message, error.hint)
         self._ended()
 
     async def _take(self, hit: SearchHit) -> None:
-        self._found[hit.root] = hit
+        self._found[hit.root], self._is_cut = hit, hit.more
         if len(self._found) >= MAX_BATCH:
             self._list_found()
             await asyncio.sleep(0)
@@ -211,11 +214,16 @@ class SearchPane(OffersPane["SearchHit"]):
             self._trickling = None
         if self._is_outdated:
             self._is_outdated = False
-            self.table.replace_rows(())
+            self._clear_list()
         if self._found:
             self.table.put_many(list(self._found.values()))
             self._found.clear()
+            spare_rows(self.table.total_count)
         self.count_on()
+
+    def _clear_list(self) -> None:
+        self.table.replace_rows(())
+        drop_rows()
 
     def _ended(self) -> None:
         self._is_searching = False
@@ -242,7 +250,7 @@ class SearchPane(OffersPane["SearchHit"]):
                 f"{'0 hits' if self._is_outdated else hits}, {online}, searching ... (Esc stops)", *way_on
             )
         else:
-            self.headline(f"the first {hits}; add a word" if count >= MAX_HITS else f"{hits}, {online}", *way_on)
+            self.headline(f"first {hits}; type more to narrow" if self._is_cut else f"{hits}, {online}", *way_on)
         self.table.empty = self._trouble or self._reason(online)
 
     def _reason(self, online: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from peerterm.api.events import PeerChanged, PeerLeft
 from peerterm.api.views import PeerView, ShareView
 from peerterm.errors import PeerRefused, PeerUnavailable
 from peerterm.tui.panes import files as files_pane
+from peerterm.tui.panes import long_list
 from peerterm.tui.terminal import Terminal
 from tests.fakes.browsable import BrowsableEngine, Screen, file, folder, program
 from tests.fakes.fake_engine import OWN_ID, make_peer
@@ -193,6 +195,20 @@ async def test_endless_folder_is_cut_short(engine: BrowsableEngine, monkeypatch:
         await enter(screen, "bob", "Photos", "2025")
 
         await screen.sees("the first 1,000 entries")
+
+
+async def test_long_folder_is_spared_by_the_collector(
+    engine: BrowsableEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stop the keys to look at all rows again and again; once they are left it looks at everything."""
+    monkeypatch.setattr(long_list, "LONG_LIST", 1000)
+    async with program(engine) as screen:
+        await enter(screen, "bob", "Photos", "2025")
+        await screen.until(lambda: gc.get_freeze_count() > 0)
+        await screen.press("h")
+        await screen.sees("4 entries")
+
+        assert gc.get_freeze_count() == 0
 
 
 async def test_file_tells_all_that_is_known(engine: BrowsableEngine) -> None:

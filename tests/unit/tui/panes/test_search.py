@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from peerterm.api.events import PeerJoined
 from peerterm.api.views import HolderView, SearchHit, SearchQuery
 from peerterm.errors import ControlError
+from peerterm.tui.panes import long_list
 from peerterm.tui.panes import search as search_pane
 from tests.fakes.browsable import BrowsableEngine, Screen, file, folder, program
 from tests.fakes.fake_engine import OWN_ID, make_hit, make_peer
@@ -362,6 +365,33 @@ async def test_fault_of_the_engine_is_told(engine: SearchableEngine) -> None:
         await screen.sees("the engine is gone", "live-1.flac")
 
 
+async def test_search_that_leaves_hits_out_says_so(engine: SearchableEngine) -> None:
+    """The engine says it with the last hit; another search that leaves out none does not."""
+    async with program(engine) as screen:
+        engine.later = [replace(engine.hits[0], more=True)]
+        await search(screen, "live", "enter")
+        await screen.sees("first 3 hits; type more to narrow")
+
+        engine.later = []
+        await search(screen, "-2", "enter")
+        await screen.sees("1 hit, ")
+        assert "narrow" not in screen.text
+
+
+async def test_many_hits_are_spared_by_the_collector(
+    engine: SearchableEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stop the keys to look at all of them again and again; once they are gone it looks at everything."""
+    monkeypatch.setattr(long_list, "LONG_LIST", 3)
+    async with program(engine) as screen:
+        await search(screen, "live", "enter")
+        await screen.until(lambda: gc.get_freeze_count() > 0)
+        await screen.press("slash", "ctrl+u", "enter")
+        await screen.sees("to search")
+
+        assert gc.get_freeze_count() == 0
+
+
 async def test_list_of_hits_is_bounded(engine: SearchableEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds everything ends at the bound, says so, and lets keys through meanwhile."""
     monkeypatch.setattr(search_pane, "MAX_HITS", 1000)
@@ -370,6 +400,6 @@ async def test_list_of_hits_is_bounded(engine: SearchableEngine, monkeypatch: py
         streams = engine.open_streams
         await search(screen, "live")
 
-        await screen.sees("the first 1,000 hits; add a word")
+        await screen.sees("first 1,000 hits; type more to narrow")
         await asyncio.sleep(0)
         assert engine.open_streams == streams
