@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from random import Random
 
 MAX_ASKED = 2
-"""Most sources asked for one piece at a time."""
+"""Most sources asked for one piece at a time; those that take too long do not count."""
 
 MAX_CHUNKS = chunk_count(MAX_FILE_BYTES)
 """No announcement may speak of chunks from this one on; it bounds what one source can make us remember."""
@@ -96,11 +96,15 @@ class Request:
 
     Attributes:
         due: When its answer is expected.
+        asked_at: When it was asked.
+        is_overdue: The answer takes too long, silent or not, so that it keeps nobody else from being asked.
         is_stalled: The source went silent, so the piece may be asked elsewhere too.
     """
 
     fetch: Fetch
     due: float
+    asked_at: float = 0.0
+    is_overdue: bool = False
     is_stalled: bool = False
 
 
@@ -270,7 +274,7 @@ class Content:
         holding = self.holdings.get(peer)
         if holding is None or not self.needs(piece) or piece in holding.lacks or self._is_asked(peer, piece):
             return False
-        if len(self._asked.get(piece, ())) >= MAX_ASKED:
+        if sum(not request.is_overdue for request in self._asked.get(piece, ())) >= MAX_ASKED:
             return False
         if piece.kind == PieceKind.HEAD:
             return True

@@ -39,6 +39,9 @@ __all__ += ["SourceDropped", "SourceStats", "SourceStruck"]
 ENDGAME_SECONDS = 0.1
 """How often sources with nothing to do look for pieces that are late elsewhere."""
 
+MAX_GONE = 256
+"""Sources that left and are remembered; with more, the one that gave least is forgotten, its strikes too."""
+
 Event: TypeAlias = HeadKnown | LookFor | ChunkHeld | ContentDone | ContentImpossible | SourceStruck | SourceDropped
 
 
@@ -55,7 +58,7 @@ class Download:
         budgets: Limits that all bound what is asked for; their owners may change them at any time.
 
     Invariant: only accepted pieces count; a source is asked only for what it announced and never beyond its window;
-    at most ``content.MAX_ASKED`` requests for one piece are in flight.
+    at most ``content.MAX_ASKED`` requests for one piece are in flight, but for those that take too long.
     """
 
     def __init__(self, rng: Random, budgets: tuple[Budget, ...] = ()) -> None:
@@ -210,6 +213,9 @@ class Download:
             self._contents[root].has_nothing(source.peer)
         source.reset()
         source.is_present = False
+        gone = [each for each in self._sources.values() if not each.is_present]
+        if len(gone) > MAX_GONE:
+            del self._sources[min(gone, key=lambda each: (each.verified_bytes, each.strikes)).peer]
 
     # Outcomes
 
@@ -239,7 +245,8 @@ class Download:
 
     def _take_chunk(self, content: Content, fetch: Fetch, now: float) -> list[Event]:
         content.hold(fetch.piece.index)
-        self._sources[fetch.peer].verified_bytes += fetch.max_bytes
+        if source := self._sources.get(fetch.peer):
+            source.verified_bytes += fetch.max_bytes
         held = ChunkHeld(content.root, fetch.piece.index, fetch.peer, fetch.max_bytes)
         return [held, *self._completed(content, now)]
 
@@ -299,9 +306,9 @@ class Download:
 
     def _answered(self, fetch: Fetch, now: float, *, is_heard: bool = True) -> Source | None:
         """End the fetch's request; return its source, or ``None`` if the request had been given up."""
-        source = self._sources[fetch.peer]
-        request = source.requests.get(fetch.piece)
-        if request is None or request.fetch is not fetch:
+        source = self._sources.get(fetch.peer)
+        request = source.requests.get(fetch.piece) if source else None
+        if source is None or request is None or request.fetch is not fetch:
             return None
         self._end(source, request, now)
         if is_heard:
@@ -325,8 +332,8 @@ class Download:
         return content if content and content.has_asked(request) else None
 
     def _strike(self, peer: PeerId, now: float) -> list[Event]:
-        source = self._sources[peer]
-        if source.is_banned:
+        source = self._sources.get(peer)
+        if source is None or source.is_banned:
             return []
         source.strikes += 1
         events: list[Event] = [SourceStruck(peer, source.strikes)]
@@ -362,6 +369,7 @@ class Download:
         self._budgets.spend(size, now)
         if not source.requests and not source.patience.is_owing:
             source.patience.heard_at = now
+        request.asked_at = now
         source.requests[piece] = request
         source.window.open(size, now)
         return request.fetch
@@ -387,9 +395,10 @@ class Download:
     # Time
 
     def tick(self, now: float) -> list[Event]:
-        """Notice sources that have gone silent, and those that may be asked again."""
+        """Notice sources that have gone silent or take too long, and those that may be asked again."""
         events: list[Event] = []
-        for source in self._sources.values():
+        for source in list(self._sources.values()):
+            source.note_overdue(now)
             source.patience.resume(now)
             if not (source.requests or source.patience.is_owing):
                 continue
@@ -420,7 +429,7 @@ class Download:
 
     @property
     def sources(self) -> dict[PeerId, SourceStats]:
-        """Every source of this transfer so far, gone ones included."""
+        """Every source of this transfer, and up to ``MAX_GONE`` that are gone."""
         return {peer: source.stats() for peer, source in self._sources.items()}
 
     @property

@@ -19,7 +19,7 @@ IDLE_SECONDS = 10.0
 """A slot unused for so long is free."""
 
 TURN_SECONDS = 30.0
-"""A peer that has had its slot for so long gives it to one that has waited for so long."""
+"""A peer that has had its slot for so long loses it to one that has waited for so long, once that one asks."""
 
 RETRY_SECONDS = 20.0
 """A waiting peer that has not asked for so long has left the line; more than ``window.MAX_BACKOFF_SECONDS``."""
@@ -34,11 +34,12 @@ class _Turn:
 
     since: float
     last_at: float
-    is_leaving: bool = False
 
 
 class Slots:
     """Who is served and who waits, each in the order of arrival.
+
+    Who loses its slot to another is given the answers that are under way, and no more.
 
     Invariant: no more peers than the limit have a slot, unless the limit was lowered; then the oldest leave as
     their turns end.
@@ -64,11 +65,9 @@ class Slots:
         ``False`` is to be answered with ``Refusal.BUSY``; the peer stands in the line from then on.
         """
         self._expire(now)
-        holder = self._holders.get(peer)
-        if holder and not holder.is_leaving and self._is_turn_over(peer, holder, now):
-            holder.is_leaving = True
-            self._leave_if_done(peer)
-        elif (holder and not holder.is_leaving) or self._is_next(peer):
+        if self._is_surplus(peer, now):
+            del self._holders[peer]
+        if peer in self._holders or self._make_room(peer, now):
             self._line.pop(peer, None)
             self._holders.setdefault(peer, _Turn(now, now)).last_at = now
             self._answers[peer] = self._answers.get(peer, 0) + 1
@@ -82,25 +81,29 @@ class Slots:
         self._answers[peer] -= 1
         if not self._answers[peer]:
             del self._answers[peer]
-        self._holders[peer].last_at = now
-        self._leave_if_done(peer)
+        if holder := self._holders.get(peer):
+            holder.last_at = now
 
-    def _leave_if_done(self, peer: PeerId) -> None:
-        if self._holders[peer].is_leaving and peer not in self._answers:
-            del self._holders[peer]
-
-    def _is_next(self, peer: PeerId) -> bool:
+    def _make_room(self, peer: PeerId, now: float) -> bool:
+        """Whether it is a peer's turn; if that needs the slot of another whose turn is over, that one loses it."""
         free = self.limit - len(self._holders)
         ahead = list(self._line).index(peer) if peer in self._line else len(self._line)
-        return peer not in self._holders and ahead < free
-
-    def _is_turn_over(self, peer: PeerId, holder: _Turn, now: float) -> bool:
-        if now - holder.since < TURN_SECONDS:
+        if ahead < free:
+            return True
+        over = self._over(now)
+        if peer not in self._line or now - self._line[peer].since < TURN_SECONDS or ahead >= free + len(over):
             return False
-        staying = [each for each, turn in self._holders.items() if not turn.is_leaving]
-        overdue = sum(now - turn.since >= TURN_SECONDS for turn in self._line.values())
-        leaving = max(overdue + len(staying) - self.limit, 0)
-        return peer in staying[:leaving]
+        del self._holders[over[0]]
+        return True
+
+    def _is_surplus(self, peer: PeerId, now: float) -> bool:
+        """Whether a peer has one of the slots that are more than the limit, since that was lowered."""
+        surplus = max(len(self._holders) - self.limit, 0)
+        return peer in self._over(now)[:surplus]
+
+    def _over(self, now: float) -> list[PeerId]:
+        """Return who has had a slot for its time, the oldest first."""
+        return [peer for peer, turn in self._holders.items() if now - turn.since >= TURN_SECONDS]
 
     def _expire(self, now: float) -> None:
         for peer, turn in list(self._holders.items()):

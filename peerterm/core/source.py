@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from peerterm.core.window import Patience, Window
+from peerterm.core.window import SILENCE_SECONDS, Patience, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,6 +104,13 @@ class Source:
         """Note that a lane broke, which is silence; with nothing in flight it may be tried again all the same."""
         self.patience.is_owing = True
         self.patience.is_stalled = self.patience.is_stalled and bool(self.requests)
+
+    def note_overdue(self, now: float) -> None:
+        """Let its oldest requests keep nobody else from being asked, whatever bytes come now and then."""
+        for request in self.requests.values():
+            if now < request.asked_at + SILENCE_SECONDS:
+                break
+            request.is_overdue = True
 
     def next_piece(self, contents: Mapping[Root, Content], rng: Random) -> Piece | None:
         """Return the piece to ask of it next; contents that have none for it leave the queue."""

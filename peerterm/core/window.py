@@ -28,7 +28,8 @@ STALL_SECONDS = 15.0
 """A source silent for so long, with requests in flight, is asked for nothing more until it answers."""
 
 SILENCE_SECONDS = 45.0
-"""A source silent for so long, with requests in flight, is given up."""
+"""A source silent for so long, with requests in flight, is given up; a piece that takes so long although bytes come
+is asked of others too."""
 
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 16.0

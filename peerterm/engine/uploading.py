@@ -67,7 +67,7 @@ class Uploads:
         self._lock = threading.Lock()
         self._cached_bytes = 0
         self._generation = 0
-        self._held: dict[Root, HeldContent] = {}
+        self._held: dict[Root, tuple[HeldContent, ...]] = {}  # several if several transfers fetch it
         self._interests: dict[Link, dict[Root, None]] = {}
         self._sent: dict[PeerId, Sent] = {}
 
@@ -93,8 +93,9 @@ class Uploads:
                 del self._sent[min(self._sent, key=lambda each: self._sent[each].last_at)]
 
     def held(self, root: Root) -> HeldContent | None:
-        """Return a content that is being fetched here."""
-        return self._held.get(root)
+        """Return a content that is being fetched here; if several transfers do so, the one that has most of it."""
+        holdings = self._held.get(root, ())
+        return holdings[0] if len(holdings) == 1 else max(reversed(holdings), key=_count, default=None)
 
     def shared(self, root: Root) -> SharedContent:
         """Return a content of the catalog, waiting for the event loop to look it up.
@@ -155,11 +156,14 @@ class Uploads:
 
     def hold(self, root: Root, content: HeldContent) -> None:
         """Offer a content that is being fetched here."""
-        self._held[root] = content
+        self._held[root] = (*self._held.get(root, ()), content)
 
     def release(self, root: Root, content: HeldContent) -> None:
         """Stop to offer a content that was being fetched, and say so, unless another transfer fetches it too."""
-        if self._held.get(root) is content:
+        holdings = self._held.get(root, ())
+        if left := tuple(each for each in holdings if each is not content):
+            self._held[root] = left
+        elif holdings:
             del self._held[root]
             self._tell(HaveUpdate(root=root, gone=True))
 
@@ -177,7 +181,7 @@ class Uploads:
             interests[root] = None
             if root in small or await self._catalog.size_of(root) is not None:
                 haves.append(Have(root=root, complete=True))
-            elif (held := self._held.get(root)) and (bits := held.held) is not None:
+            elif (held := self.held(root)) and (bits := held.held) is not None:
                 haves.extend(_haves(root, bits))
         while len(interests) > MAX_INTERESTS:
             interests.pop(next(iter(interests)))
@@ -207,6 +211,10 @@ class Uploads:
 
 def _shared_files(files: list[StoredFile]) -> tuple[SharedFile, ...]:
     return tuple(SharedFile(file.path, file.size, file.mtime_ns, file.inode, file.device) for file in files)
+
+
+def _count(holding: HeldContent) -> int:
+    return holding.held.count if holding.held else 0
 
 
 def _haves(root: Root, bits: Bitfield) -> list[Have]:

@@ -91,7 +91,7 @@ def connect_lane(
         port: Where the peer listens.
         contexts: This device's.
         expected: Whom to find there.
-        timeout: Seconds for the connection, and again for each step of the handshake.
+        timeout: Seconds for the connection, and again for the handshake.
         local_address: As ``dial_link`` takes it.
         adopt: Given the socket once it is connected, so that another thread can shut it down meanwhile.
 

@@ -134,10 +134,21 @@ class PeerLanes:
     def _least_loaded(self) -> _Lane | None:
         """Return the lane to use, or ``None`` when one more is to be opened."""
         self._lanes = [lane for lane in self._lanes if not lane.is_ended]
-        lane = min(self._lanes, key=lambda lane: lane.queued_bytes, default=None)
-        if lane is None or (lane.queued_bytes and len(self._lanes) < self._max_lanes):
+        usable = [lane for lane in self._lanes if not lane.is_stopping]
+        lane = min(usable, key=lambda lane: lane.queued_bytes, default=None)
+        if lane is None or (lane.queued_bytes and len(usable) < self._max_lanes):
             return None
         return lane
+
+    def forget(self, is_unwanted: Callable[[Fetch], bool]) -> None:
+        """End each lane that would bring only what is not wanted any more; its fetches are ``LOST``.
+
+        On a lane that is to bring something wanted too, the rest comes all the same.
+        """
+        for lane in self._lanes:
+            fetches = lane.fetches()
+            if fetches and all(map(is_unwanted, fetches)):
+                lane.stop()
 
     def _post(self, outcomes: list[Outcome]) -> None:
         self._loop.call_soon_threadsafe(self._deliver, outcomes)
@@ -185,7 +196,7 @@ class _Lane:
         self._outcomes: list[Outcome] = []
         self._next_number = 0
         self._socket: socket.socket | None = None
-        self._is_stopping = False
+        self.is_stopping = False
         self.is_ended = False
         self.queued_bytes = first.fetch.max_bytes
         self.thread = threading.Thread(target=self._run, name=name)
@@ -201,10 +212,18 @@ class _Lane:
             self._changed.notify()
             return True
 
+    def fetches(self) -> list[Fetch]:
+        """Return what is still to come."""
+        with self._changed:
+            return [job.fetch for job in self._jobs()]
+
+    def _jobs(self) -> list[_Job]:
+        return [job for _, job in self._sent] + list(self._waiting)
+
     def stop(self) -> None:
         """Make the thread end soon, from any thread."""
         with self._changed:
-            self._is_stopping = True
+            self.is_stopping = True
             self._changed.notify()
             if self._socket is not None:
                 shut_down(self._socket)
@@ -222,7 +241,7 @@ class _Lane:
     def _adopt(self, connection: socket.socket) -> None:
         with self._changed:
             self._socket = connection
-            if self._is_stopping:
+            if self.is_stopping:
                 shut_down(connection)
 
     def _exchange(self, stream: TlsStream) -> None:
@@ -233,8 +252,8 @@ class _Lane:
             read(header)
             number, job = self._sent[0]
             result = _receive(read, decode_reply_header(header), number, job, buffer)
-            self._sent.popleft()
             with self._changed:
+                self._sent.popleft()
                 self.queued_bytes -= job.fetch.max_bytes
             self._outcomes.append(Outcome(job.fetch, result))
             if len(self._outcomes) >= MAX_UNPOSTED or not self._sent:
@@ -249,11 +268,11 @@ class _Lane:
     def _send_requests(self, stream: TlsStream) -> bool:
         """Send all requests that wait; return whether an answer is to be read, after waiting for a job if idle."""
         with self._changed:
-            while not (self._waiting or self._sent or self._is_stopping):
+            while not (self._waiting or self._sent or self.is_stopping):
                 if not self._changed.wait(IDLE_SECONDS) and not self._waiting:
                     self.is_ended = True  # at once: a job taken from here on would be lost
                     return False
-            if self._is_stopping:
+            if self.is_stopping:
                 return False
             requests = b""
             while self._waiting:
@@ -269,7 +288,7 @@ class _Lane:
         with self._changed:
             self.is_ended = True
             self._socket = None
-            left = [job for _, job in self._sent] + list(self._waiting)
+            left = self._jobs()
         self._outcomes += [Outcome(job.fetch, Refused(Refusal.LOST)) for job in left]
         self._post_all()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, cast
 
@@ -49,19 +50,29 @@ class TlsStream:
         self.close()
 
     def handshake(self) -> None:
-        """Shake hands; each read and write may take as long as the socket's timeout."""
+        """Shake hands, within the socket's timeout in all; after that it bounds each wait, as before."""
+        timeout = self._socket.gettimeout()
+        assert timeout, "whoever is at the other end proves itself in time"
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 self.tls.do_handshake()
             except ssl.SSLWantReadError:
-                self._flush()
-                self._take()
+                self._wait_until(deadline, self._flush)
+                self._wait_until(deadline, self._take)
             except ssl.SSLError:
                 with suppress(OSError):  # tell the other end why, if it still listens
                     self._flush()
                 raise
             else:
-                return self._flush()
+                self._flush()
+                return self._socket.settimeout(timeout)
+
+    def _wait_until(self, deadline: float, work: Callable[[], None]) -> None:
+        if (left := deadline - time.monotonic()) <= 0:
+            raise TimeoutError("the handshake took too long")
+        self._socket.settimeout(left)
+        work()
 
     def set_timeout(self, seconds: float) -> None:
         """Bound each wait for bytes, and each ``send``, from now on."""

@@ -64,25 +64,53 @@ def test_peer_that_went_away_loses_its_place_in_the_line() -> None:
 
 
 def test_busy_peer_gives_its_slot_to_one_that_waits_long() -> None:
-    """After its turn the oldest holder makes room, once its answers under way are out, and queues again."""
+    """After its turn the oldest holder makes room for who has waited for as long, and queues again."""
     slots = Slots(2)
     slots.take(A, 0.0)
     slots.take(B, 1.0)
-    for second in range(2, 40, 2):
-        ask(slots, C, float(second))
+    for second in range(2, 32, 2):
+        assert not ask(slots, C, float(second))
 
-    assert slots.take(B, 40.0)
+    assert slots.take(A, 31.9)
+    assert slots.take(C, 32.0)
+    assert slots.holders == {B, C}
     assert not slots.take(A, 40.0)
-    assert not slots.take(A, 40.1)
-    assert not ask(slots, C, 40.2)
+    assert slots.take(B, 40.0)
 
-    slots.done(A, 41.0)
+    for _ in range(2):
+        slots.done(A, 41.0)
 
-    assert slots.holders == {B}
-    assert not ask(slots, A, 41.0)
-    assert ask(slots, C, 42.0)
-    assert slots.take(B, 42.0)
+    assert slots.holders == {B, C}
     assert not ask(slots, A, 42.0)
+    assert slots.take(B, 42.0)
+    assert slots.take(C, 42.0)
+
+
+def test_no_slot_is_idle_while_the_first_in_line_sleeps() -> None:
+    """A holder whose turn is over is served until the peer that takes its slot asks for it."""
+    slots = Slots(1)
+    for second in range(0, 30, 2):
+        ask(slots, A, float(second))
+        ask(slots, B, second + 1.0)
+
+    assert all(ask(slots, A, second) for second in (30.0, 35.0, 44.0))
+    assert not ask(slots, C, 44.5)
+    assert ask(slots, B, 45.0)
+    assert not ask(slots, A, 45.1)
+
+
+def test_nobody_jumps_the_line_for_a_slot_whose_turn_is_over() -> None:
+    """One that waits long enough still waits for those before it."""
+    slots = Slots(1)
+    for second in range(0, 30, 5):
+        for wait, peer in enumerate((A, B, C)):
+            ask(slots, peer, float(second + wait))
+
+    assert ask(slots, A, 34.0)
+    assert not ask(slots, C, 40.0)
+    assert slots.holders == {A}
+    assert ask(slots, B, 40.1)
+    assert not ask(slots, C, 40.2)
 
 
 def test_peer_between_answers_gives_its_slot_at_once() -> None:
