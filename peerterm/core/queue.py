@@ -35,7 +35,7 @@ class QueueEntry:
 class Queue:
     """The line of transfers.
 
-    Invariant: ``entries`` stand in the order of their positions, which are distinct.
+    Invariant: entries stand in the order of their positions, which are distinct.
 
     Attributes:
         limit: Most transfers that run at once, at least 1; may be changed at any time.
@@ -43,24 +43,24 @@ class Queue:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._entries: list[QueueEntry] = []
+        self._entries: dict[TransferId, QueueEntry] = {}
 
     @property
     def entries(self) -> tuple[QueueEntry, ...]:
         """Every entry by position; adding them again in this order restores the queue."""
-        return tuple(self._entries)
+        return tuple(self._entries.values())
 
     @property
     def line(self) -> list[TransferId]:
         """Every transfer, in the order in which their turns come."""
-        return [entry.transfer_id for entry in _by_urgency(self._entries)]
+        return [entry.transfer_id for entry in _by_urgency(self._entries.values())]
 
     def __contains__(self, transfer_id: TransferId) -> bool:
-        return any(entry.transfer_id == transfer_id for entry in self._entries)
+        return transfer_id in self._entries
 
     def position(self, transfer_id: TransferId) -> int:
         """Return the number by which a transfer finds its place again; 0 if it is not in the queue."""
-        return next((entry.position for entry in self._entries if entry.transfer_id == transfer_id), 0)
+        return self._entries[transfer_id].position if transfer_id in self._entries else 0
 
     def add(self, transfer_id: TransferId, priority: int = 0, position: int = 0) -> None:
         """Put a transfer that is not in the queue at its end, with this position if those before it leave it free.
@@ -69,12 +69,12 @@ class Queue:
             UsageError: The priority is out of range.
         """
         assert transfer_id not in self, "already in the queue"
-        end = self._entries[-1].position + 1 if self._entries else 0
-        self._entries.append(QueueEntry(transfer_id, _checked(priority), max(position, end)))
+        end = next((last.position + 1 for last in reversed(self._entries.values())), 0)
+        self._entries[transfer_id] = QueueEntry(transfer_id, _checked(priority), max(position, end))
 
     def remove(self, transfer_id: TransferId) -> None:
         """Forget a transfer that is over."""
-        self._entries.remove(self._find(transfer_id))
+        del self._entries[transfer_id]
 
     def prioritise(self, transfer_id: TransferId, priority: int) -> None:
         """Change how urgent a transfer is.
@@ -82,7 +82,7 @@ class Queue:
         Raises:
             UsageError: The priority is out of range.
         """
-        self._find(transfer_id).priority = _checked(priority)
+        self._entries[transfer_id].priority = _checked(priority)
 
     def move(self, transfer_id: TransferId, where: Move) -> list[TransferId]:
         """Give a transfer another place among those that are as urgent.
@@ -90,8 +90,8 @@ class Queue:
         Returns:
             Whose positions changed.
         """
-        moved = self._find(transfer_id)
-        equals = [entry for entry in self._entries if entry.priority == moved.priority]
+        moved = self._entries[transfer_id]
+        equals = [entry for entry in self._entries.values() if entry.priority == moved.priority]
         positions = [entry.position for entry in equals]
         place, end = equals.index(moved), len(equals) - 1
         target = {"first": 0, "up": max(place - 1, 0), "down": min(place + 1, end), "last": end}[where]
@@ -99,16 +99,16 @@ class Queue:
         changed = [(entry, at) for entry, at in zip(equals, positions, strict=True) if entry.position != at]
         for entry, position in changed:
             entry.position = position
-        self._entries.sort(key=lambda entry: entry.position)
+        self._entries = dict(sorted(self._entries.items(), key=lambda item: item[1].position))
         return [entry.transfer_id for entry, _ in changed]
 
     def rest(self, transfer_id: TransferId) -> None:
         """Pass a transfer over until it wakes."""
-        self._find(transfer_id).is_resting = True
+        self._entries[transfer_id].is_resting = True
 
     def wake(self, transfer_id: TransferId) -> None:
         """Let a transfer have a place again, by the position it kept."""
-        self._find(transfer_id).is_resting = False
+        self._entries[transfer_id].is_resting = False
 
     def admit(self, running: Collection[TransferId]) -> list[TransferId]:
         """Return what is to start now, beside the transfers that hold a slot, in the order of starting."""
@@ -125,21 +125,20 @@ class Queue:
             return []  # the limit was lowered: a place that one gives up would be nobody's
         waiting = self._ready(running)[self._places(running) :]
         last_first = sorted(
-            (entry for entry in reversed(self._entries) if entry.transfer_id in movable),
+            (entry for entry in reversed(self._entries.values()) if entry.transfer_id in movable),
             key=lambda entry: entry.priority,
         )
         pairs = zip(last_first, waiting, strict=False)
         return [runs.transfer_id for runs, waits in pairs if runs.priority < waits.priority]
 
     def _ready(self, running: Collection[TransferId]) -> list[QueueEntry]:
-        ready = (entry for entry in self._entries if not entry.is_resting and entry.transfer_id not in running)
+        ready = (
+            entry for entry in self._entries.values() if not entry.is_resting and entry.transfer_id not in running
+        )
         return _by_urgency(ready)
 
     def _places(self, running: Collection[TransferId]) -> int:
         return max(self.limit - len(running), 0)
-
-    def _find(self, transfer_id: TransferId) -> QueueEntry:
-        return next(entry for entry in self._entries if entry.transfer_id == transfer_id)
 
 
 def _by_urgency(entries: Iterable[QueueEntry]) -> list[QueueEntry]:
