@@ -1,7 +1,8 @@
 """One engine of ``peerterm demo``, as ``python -m peerterm.cli.demo_peer HOME SECONDS REFERENCE``.
 
 It lives as long as somebody holds the other end of its stdin: when that is closed, or its holder dies of anything,
-the engine ends in order and removes its folder, and the last one the folder around it. Started by ``demo_network``.
+the engine ends in order and removes its folder, and the last one the folder around it. Started by ``demo_network``,
+and for no folder but those it makes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +21,10 @@ from pathlib import Path
 from peerterm.cli import daemon
 from peerterm.cli.common import Common, report
 from peerterm.control.launch import START_SECONDS, wait_ready
-from peerterm.errors import ControlError, NotFound, PeerError, PeertermError
+from peerterm.errors import ControlError, NotFound, PeerError, PeertermError, UsageError
+
+PREFIX = "peerterm-"
+"""How the name of the demo's temporary folder begins."""
 
 
 def main(home: Path, join_after: float, reference: str) -> int:
@@ -30,6 +35,9 @@ def main(home: Path, join_after: float, reference: str) -> int:
         join_after: Seconds to stay away from the network at first.
         reference: What to fetch as soon as somebody has it; empty for nothing.
     """
+    if not _is_of_demo(home):
+        report(UsageError(f"{home}: no folder of peerterm demo", "it would be removed"), as_json=False)
+        return UsageError.exit_code
     try:
         if _is_over(join_after):
             return 0
@@ -45,6 +53,13 @@ def main(home: Path, join_after: float, reference: str) -> int:
             shutil.rmtree(home)
             with suppress(OSError):  # others still live there
                 home.parent.rmdir()
+
+
+def _is_of_demo(home: Path) -> bool:
+    """Whether a folder lies where the demo makes its folders, which are nobody else's."""
+    folder = Path(os.path.realpath(home)).parent
+    rooms = {os.path.realpath(room) for room in (tempfile.gettempdir(), "/tmp")}  # noqa: S108 - see demo_network
+    return folder.name.startswith(PREFIX) and str(folder.parent) in rooms
 
 
 def _is_over(seconds: float) -> bool:

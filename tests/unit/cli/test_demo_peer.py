@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerterm.cli import daemon, demo_peer
-from peerterm.errors import PortTaken
+from peerterm.errors import PortTaken, UsageError
 from tests.fakes.fake_engine import make_peer, make_transfer
 
 if TYPE_CHECKING:
@@ -33,16 +33,23 @@ def lifeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield writer
 
 
-def make_home(folder: Path, name: str) -> Path:
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder in which temporary folders are made."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def make_home(room: Path, name: str, *, demo: str = "peerterm-1234") -> Path:
     """Make a profile of the demo."""
-    home = folder / "demo" / name
+    home = room / demo / name
     (home / "shared").mkdir(parents=True)
     return home
 
 
-def test_engine_that_has_not_joined_yet_goes_with_the_demo(lifeline: int, tmp_path: Path) -> None:
+def test_engine_that_has_not_joined_yet_goes_with_the_demo(lifeline: int, room: Path) -> None:
     """It does not wait for its time, and the last one removes the folder around it."""
-    homes = [make_home(tmp_path, "anna"), make_home(tmp_path, "ben")]
+    homes = [make_home(room, "anna"), make_home(room, "ben")]
     os.close(lifeline)
     codes = [demo_peer.main(homes[0], JOIN_SECONDS, "")]
     is_shared = homes[1].exists()
@@ -50,11 +57,23 @@ def test_engine_that_has_not_joined_yet_goes_with_the_demo(lifeline: int, tmp_pa
 
     assert codes == [0, 0]
     assert is_shared
-    assert not (tmp_path / "demo").exists()
+    assert list(room.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["album", "peerterm-1234/deeper/album"])
+def test_folder_that_is_not_the_demos_is_left_alone(lifeline: int, room: Path, where: str) -> None:
+    """Whatever it is told, it removes what the demo has made and nothing else."""
+    home = room / where
+    home.mkdir(parents=True)
+    os.close(lifeline)
+    code = demo_peer.main(home, JOIN_SECONDS, "")
+
+    assert code == UsageError.exit_code
+    assert home.is_dir()
 
 
 def test_engine_that_cannot_start_says_why(
-    lifeline: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lifeline: int, room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its folder stays for the demo, which reads it there."""
 
@@ -63,7 +82,7 @@ def test_engine_that_cannot_start_says_why(
 
     monkeypatch.setattr(daemon, "run", run)
     monkeypatch.setattr(demo_peer, "_end_with_demo", lambda: None)
-    home = make_home(tmp_path, "anna")
+    home = make_home(room, "anna")
     code = demo_peer.main(home, 0, "")
     os.close(lifeline)
 
