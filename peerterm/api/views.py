@@ -14,6 +14,8 @@ PeerState = Literal["online", "connecting", "offline"]
 TransferState = Literal[
     "queued", "connecting", "running", "waiting", "paused", "verifying", "done", "failed", "cancelled"
 ]
+ENDED: frozenset[TransferState] = frozenset({"done", "failed", "cancelled"})
+"""States in which a transfer stays unless the user wants it otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +164,9 @@ class TransferView:
     """A download or an upload.
 
     ``bytes`` of ``total`` are verified and on disk, ``local_bytes`` of them copied from what was here already;
-    ``rate`` is bytes per second; ``eta`` and ``seconds`` are seconds; ``path`` is where it ended up, in
-    ``directory``, and empty before; ``error`` says what failed or what it waits for, and what to do; ``limit`` is
-    bytes a second, 0 for none.
+    ``rate`` is bytes per second; ``eta`` is seconds left, ``seconds`` how long it was under way; ``path`` is where
+    it ended up, in ``directory``, and empty before; ``error`` says what failed or what it waits for, and what to
+    do; ``limit`` is bytes a second, 0 for none.
     """
 
     transfer_id: str

@@ -12,9 +12,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from peerterm.core.ids import Root
-from peerterm.engine.fetching import Fetching
+from peerterm.core.manifest import page_count
+from peerterm.engine.fetching import Fetching, bytes_of
 from peerterm.engine.holding import FileHolding
 from peerterm.engine.landing import Landing
+from peerterm.engine.offering import Offering
 from peerterm.engine.plan import Place, Plan, WantedFile
 from peerterm.engine.recall import Recall
 from peerterm.engine.seeking import Seeking
@@ -65,8 +67,10 @@ class Attempt:
         self._top = order.entry.root
         self._plan = Plan(order.only)
         self._recall = Recall(around.journal, order)
+        self._copied: dict[Root, bytes] = {}  # digests of what comes from this machine, until it has landed
         self._tasks = Tasks()
         self._error: PeertermError | None = None
+        self._no_room: PeertermError | None = None  # for a single file of the size that is said of it
         self._is_planned = False
         self._is_finished = asyncio.Event()
 
@@ -88,6 +92,7 @@ class Attempt:
                 await self._recall.load(destination)
                 await self._on_part(destination)
                 self._landing = Landing(destination, self._landed, self.fail, sha256=order.sha256)
+                self._offering = Offering(self._around.uploads, self._landing.landed)
                 self.fetching = Fetching(
                     order,
                     self._around,
@@ -110,6 +115,7 @@ class Attempt:
             self._around.space.release(order.transfer_id)
             if self.fetching is not None:
                 self.fetching.release()
+                self._offering.close()
 
     async def _finish(self, destination: Destination) -> None:
         self.path = await asyncio.to_thread(destination.finish)
@@ -144,7 +150,7 @@ class Attempt:
                 destination = opening.result()
                 if not destination.is_doubtful:
                     self.part, self.inode = destination.part, destination.inode
-                destination.close()
+                await to_its_end(asyncio.to_thread(destination.close))
 
     async def _note_stop(self, fetching: Fetching) -> None:
         """Let the journal know that nobody writes any more, so that the next attempt need not read all again."""
@@ -179,8 +185,12 @@ class Attempt:
             held = await self._recall.held(self._top, self._landing.open(file))
             self._is_planned = True
             fetching.want(self._top, file, held, is_recalled=True)
-            self._reserve()
+            await self._reserve(file.size - bytes_of(noted.held, noted.size), 1)
         elif not await self._copy_single(fetching):
+            try:
+                await self._reserve(self.order.entry.size, 1)
+            except PeertermError as error:
+                self._no_room = error
             fetching.want(self._top)
 
     def _own_place(self) -> Place:
@@ -193,7 +203,7 @@ class Attempt:
         if self._top not in found:
             return False
         file = WantedFile(self._top, found[self._top][0].size, [self._own_place()])
-        self._around.space.reserve(self.order.transfer_id, self.order.directory, file.size, 1)
+        await self._reserve(file.size, 1)
         self._landing.open(file)
         if not await self._copy(file, found[self._top], fetching):
             return False
@@ -205,7 +215,10 @@ class Attempt:
         """See ``fetching.Owner``."""
         file = self._plan.add_file(self._top, size, self._own_place())
         self._is_planned = True
-        self._reserve()
+        if size != self.order.entry.size:
+            self._tasks.start(self._reserve_proven(size))
+        elif self._no_room:
+            raise self._no_room
         self._landing.open(file)
         return file
 
@@ -218,7 +231,7 @@ class Attempt:
             for file in self._plan.wanted.values():
                 if self._has_landed(file):
                     self._count_landed(file, fetching)
-            self._reserve()
+            await self._reserve(self._bytes_to_write(left), self._plan.files - self.landed_files)
             for first in range(0, len(left), REUSE_BATCH):
                 batch = left[first : first + REUSE_BATCH]
                 found = await self._around.reuse.find([file.root for file in batch])
@@ -241,25 +254,41 @@ class Attempt:
         """Count a file that an earlier attempt completed."""
         self.landed_files += len(file.places)
         fetching.verified_bytes += file.size * len(file.places)
+        self._offering.add(file, b"")
 
     async def _copy(self, file: WantedFile, sources: list[SharedFile], fetching: Fetching) -> bool:
-        if not await self._around.reuse.copy(file.root, sources, self._landing.part_of(file)):
+        digests = await self._around.reuse.copy(file.root, sources, self._landing.part_of(file))
+        if digests is None:
             return False
+        self._copied[file.root] = digests
+        self._around.space.shrink(self.order.transfer_id, file.size)
         fetching.active[file.root] = None
         fetching.verified_bytes += file.size
         fetching.local_bytes += file.size
         self._landing.complete(file.root)
         return True
 
-    def _reserve(self) -> None:
-        """Make sure that the disk has room for what is still to come.
+    def _bytes_to_write(self, left: list[WantedFile]) -> int:
+        """Return how many bytes some files still need; what was noted of them takes its room already."""
+        needed = sum(file.size * len(file.places) for file in left)
+        noted = (self._recall.contents.get(file.root) for file in left)
+        return needed - sum(bytes_of(each.held, each.size) for each in noted if each)
+
+    async def _reserve(self, size: int, files: int) -> None:
+        """Make sure that the disk has room for what is still to come; it shrinks as that comes.
 
         Raises:
             DiskFull: It has not.
         """
-        order, verified = self.order, self.fetching.verified_bytes if self.fetching else 0
-        left, files = self._plan.total - verified, self._plan.files - self.landed_files
-        self._around.space.reserve(order.transfer_id, order.directory, left, files)
+        order, reserve = self.order, self._around.space.reserve
+        await to_its_end(asyncio.to_thread(reserve, order.transfer_id, order.directory, size, files))
+
+    async def _reserve_proven(self, size: int) -> None:
+        """Reserve for a single file of which another size was said; a few chunks may come meanwhile."""
+        try:
+            await self._reserve(size, 1)
+        except PeertermError as error:
+            self.fail(error)
 
     # What becomes of it
 
@@ -267,12 +296,21 @@ class Attempt:
         fetching = self.fetching
         assert fetching, "it runs"
         self.landed_files += len(file.places)
-        fetching.verified_bytes += file.size * (len(file.places) - 1)
+        copied = file.size * (len(file.places) - 1)
+        fetching.verified_bytes += copied
+        self._around.space.shrink(self.order.transfer_id, copied, len(file.places))
+        self._offering.add(file, self._digests_of(file, fetching))
         for place, mark in zip(file.places, marks, strict=True):
             self._around.journal.note_landed(self.order.transfer_id, place.path, file.root, mark)
         fetching.forget(file.root)
         fetching.start_more()
         fetching.pump()
+
+    def _digests_of(self, file: WantedFile, fetching: Fetching) -> bytes:
+        """Return a file's chunk digests, as far as they are known without reading it: empty or all."""
+        if (content := fetching.machine.content(file.root)) and len(content.pages) == page_count(file.size):
+            return b"".join(content.pages[page] for page in range(len(content.pages)))
+        return self._copied.pop(file.root, b"")
 
     def settle(self) -> None:
         """See ``fetching.Owner``."""

@@ -10,11 +10,13 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from peerterm.config_values import BadValue, text
 from peerterm.core.ids import TransferId
 from peerterm.core.life import Event, Life, State
 from peerterm.engine.disks import watch_disks
 from peerterm.engine.mapping import chunk_map
 from peerterm.engine.order import Order, Surroundings
+from peerterm.engine.plan import chosen_by
 from peerterm.engine.records import flat_sha256_of
 from peerterm.engine.runs import Runs
 from peerterm.engine.tasks import Tasks, tolerate
@@ -69,8 +71,11 @@ class Downloads:
         self.runs = Runs(self.transfers, self._tasks, landed, around.links)
 
     async def load(self) -> None:
-        """Read the transfers of earlier runs of the engine."""
+        """Read the transfers of earlier runs of the engine, and note what the last one could not note any more."""
         await self.transfers.load(self._around)
+        for transfer in self.transfers:
+            if transfer.life.state is State.DONE and transfer.part:
+                await tolerate("note what landed", self.runs.note_done, transfer)
 
     async def run(self) -> None:
         """Run what the queue lets run until cancelled.
@@ -94,6 +99,7 @@ class Downloads:
         """See ``EngineApi.get``."""
         place = Path(directory) if directory else self._directory
         await asyncio.to_thread(_check_directory, place)
+        chosen_by(only)
         found = await self._searching.find(reference)
         if only and found.entry.kind == "file":
             raise UsageError(f"{reference} is a single file", "--only chooses files of a folder")
@@ -114,9 +120,12 @@ class Downloads:
         transfer = self.transfers.find(reference)
         async with transfer.turn:
             _take(transfer, Event.PAUSED)
-            await self.runs.halt(transfer)
-            await self.transfers.save(transfer)
+            await to_its_end(self._halt(transfer))
         return transfer.view()
+
+    async def _halt(self, transfer: Transfer) -> None:
+        await self.runs.halt(transfer)
+        await self.transfers.save(transfer)
 
     async def cancel(self, reference: str, *, delete: bool = False) -> TransferView:
         """See ``EngineApi.cancel``."""
@@ -126,8 +135,7 @@ class Downloads:
         async with transfer.turn:
             if not transfer.life.is_over:
                 _take(transfer, Event.CANCELLED)
-            await self.runs.halt(transfer)
-            await self.transfers.save(transfer)
+            await self._halt(transfer)
             if delete and transfer.life.state is not State.DONE:
                 await transfer.discard()
                 self.transfers.changed(transfer)
@@ -231,6 +239,10 @@ def _take(transfer: Transfer, wish: Event) -> None:
 
 
 def _check_directory(place: Path) -> None:
+    try:
+        text(str(place))
+    except BadValue as error:
+        raise InvalidPath(f"{str(place)!a}: its path {error}", "choose another place with -o") from error
     if not place.is_absolute():
         raise InvalidPath(f"{place}: not an absolute path")
     try:

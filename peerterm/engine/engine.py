@@ -17,6 +17,7 @@ from peerterm import __version__, logs
 from peerterm.api.events import Notice, Snapshot
 from peerterm.api.views import IdentityView, LimitsView, LogLine, StatusView
 from peerterm.config import set_value
+from peerterm.config_values import MAX_RATE_BYTES
 from peerterm.core.budget import Budget
 from peerterm.engine.answering import Answering
 from peerterm.engine.bus import Bus
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("peerterm.engine")
 
 MAX_LOG_LINES = 1000
-FINISHED = frozenset({"done", "failed", "cancelled"})
 
 
 class Engine:
@@ -260,7 +260,7 @@ class Engine:
             interfaces=list(self._settings.node.interfaces),
             peers=len(self._peers.links()),
             shares=len(self._sharing.views()),
-            transfers=sum(view.state not in FINISHED for view in self._downloads.transfers.views()),
+            transfers=len(self._downloads.transfers.queue.entries),
             started_at=self._started_at,
             pid=os.getpid(),
         )
@@ -348,6 +348,8 @@ class Engine:
         """See ``EngineApi``."""
         if min(down or 0, up or 0) < 0:
             raise UsageError("a limit below zero bytes a second", "0 lifts a limit")
+        if max(down or 0, up or 0) > MAX_RATE_BYTES:
+            raise UsageError("a limit of more than 1 TiB a second", "0 lifts a limit")
         if transfer:
             if up is not None:
                 raise UsageError("a transfer has no limit for sending", "leave --up out, or the transfer")

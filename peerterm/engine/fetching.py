@@ -136,6 +136,7 @@ class Fetching:
     def stop(self) -> None:
         """Take no more outcomes: what is still in flight belongs to an attempt that is over."""
         self.is_over = True
+        self._around.lanes.forget(self._outcome)
 
     def release(self) -> None:
         """Offer nothing of this attempt any more."""

@@ -6,14 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from peerterm.core.manifest import chunk_count
-from peerterm.errors import IntegrityError, PeertermError
-from peerterm.store.completion import to_its_end
+from peerterm.errors import IntegrityError, PeertermError, StorageError
+from peerterm.store.completion import to_its_end, until_stopped
+from peerterm.store.copying import copy_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerterm.core.ids import Root
-    from peerterm.engine.plan import WantedFile
+    from peerterm.engine.plan import Place, WantedFile
     from peerterm.store.destination import Destination
     from peerterm.store.partfile import FileMark, PartFile
 
@@ -50,6 +51,10 @@ class Landing:
         """Return the part file of a content that was opened."""
         return self._open[wanted.root][1]
 
+    def landed(self, wanted: WantedFile) -> PartFile:
+        """Return a file that has landed, to be read."""
+        return self._destination.file(wanted.places[0].path, wanted.size)
+
     def complete(self, root: Root) -> None:
         """Land a content all of whose chunks are held; ``on_landed`` follows."""
         self._complete.put_nowait(root)
@@ -64,14 +69,17 @@ class Landing:
         await to_its_end(asyncio.to_thread(make))
 
     async def run(self) -> None:
-        """Land what completes, until cancelled; a failure of the disk goes to ``on_failed`` and ends it."""
+        """Land what completes, until cancelled; a failure of the disk goes to ``on_failed`` and ends it.
+
+        Cancel: what takes long ends at the next chunk; the next attempt lands the file.
+        """
         while True:
             batch = [self._open.pop(await self._complete.get())]
             while len(batch) < BATCH_FILES and not self._complete.empty():
                 batch.append(self._open.pop(self._complete.get_nowait()))
             left = [(wanted, part) for wanted, part in batch if not self._tell(wanted, part)]
             try:
-                marks = await to_its_end(asyncio.to_thread(self._land, left)) if left else []
+                marks = await until_stopped(self._land, left) if left else []
             except PeertermError as error:
                 self._on_failed(error)
                 return
@@ -89,17 +97,20 @@ class Landing:
         """Give a batch of files their names; return how each looks at each of its places, in their order."""
         marks: list[list[FileMark]] = []
         for wanted, part in batch:
-            copies: list[FileMark] = []
-            for place in wanted.places[1:]:
-                copy = self._destination.file(place.path, wanted.size, place.mtime_ns, executable=place.executable)
-                for index in range(chunk_count(wanted.size)):
-                    copy.write_chunk(index, memoryview(part.read_chunk(index)))
-                copies.append(copy.finish(place.mtime_ns, place.executable))
             if self._sha256 and (actual := part.sha256()) != self._sha256:
                 raise IntegrityError(
                     f"the file fetched has SHA-256 {actual.hex()}, asked for was {self._sha256.hex()}",
                     "whoever offered it under that sum lied or is damaged; nothing was kept",
                 )
             first = wanted.places[0]
-            marks.append([part.finish(first.mtime_ns, first.executable), *copies])
+            mark = part.finish(first.mtime_ns, first.executable)
+            marks.append([mark, *(self._copy(part, wanted, place) for place in wanted.places[1:])])
         return marks
+
+    def _copy(self, part: PartFile, wanted: WantedFile, place: Place) -> FileMark:
+        """Put a finished file at a further place."""
+        copy = self._destination.file(place.path, wanted.size, place.mtime_ns, executable=place.executable)
+        chunks = range(chunk_count(wanted.size))
+        if len(copy_chunks(part.as_shared(), copy, chunks, lambda _, __: True)) < len(chunks):
+            raise StorageError(f"{part.as_shared().path}: changed, or cannot be read", "retry the transfer")
+        return copy.finish(place.mtime_ns, place.executable)

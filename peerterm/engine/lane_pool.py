@@ -56,6 +56,11 @@ class LanePool:
     def _answered(self, outcome: Outcome) -> None:
         self._askers.pop(id(outcome.fetch))(outcome)
 
+    def forget(self, on_outcome: Callable[[Outcome], None]) -> None:
+        """Fetch no more than must be for one who asked; what is not fetched comes back as lost."""
+        for lanes in self._lanes.values():
+            lanes.forget(lambda fetch: self._askers.get(id(fetch)) == on_outcome)
+
     def last_byte_at(self, peer: PeerId) -> float:
         """Return when a peer last sent anything on a lane, in seconds of ``time.monotonic``; 0 if never."""
         return self._lanes[peer].last_byte_at if peer in self._lanes else 0.0

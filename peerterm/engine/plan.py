@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
 from peerterm.core.names import check_path
-from peerterm.errors import IntegrityError, InvalidName
+from peerterm.errors import ConfigError, IntegrityError, InvalidName, UsageError
+from peerterm.store.ignore import compile_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pathspec import GitIgnoreSpec
 
     from peerterm.core.ids import Root
     from peerterm.core.listing import ListingEntry
@@ -53,13 +54,18 @@ class Plan:
     """
 
     def __init__(self, only: Sequence[str] = ()) -> None:
-        """Plan for everything, or for what ``only`` chooses of a folder: patterns as in ``.gitignore``."""
-        self._only = GitIgnoreSpec.from_lines(only) if only else None
+        """Plan for everything, or for what ``only`` chooses of a folder.
+
+        Raises:
+            UsageError: As ``chosen_by``.
+        """
+        self._only = chosen_by(only)
         self.folders: list[tuple[str, ...]] = []
         self.files = 0
         self.total = 0
         self.wanted: dict[Root, WantedFile] = {}
         self._listings: dict[Root, list[tuple[str, ...]]] = {}
+        self._left_out = 0
 
     def add_file(self, root: Root, size: int, place: Place) -> WantedFile:
         """Want one file; the same content at several places is fetched once.
@@ -69,8 +75,7 @@ class Plan:
         """
         self.files += 1
         self.total += size
-        if self.files > MAX_FILES:
-            raise IntegrityError(f"this folder holds more than {MAX_FILES} files", "get parts of it")
+        self._check_files()
         wanted = self.wanted.setdefault(root, WantedFile(root, size))
         if wanted.size != size:
             raise IntegrityError("a listing gives one content two sizes", "the folder is damaged at its owner")
@@ -104,9 +109,16 @@ class Plan:
                 if entry.kind == "file":
                     if self._only is None or self._only.match_file("/".join(place)):
                         self.add_file(entry.root, entry.size, Place(place, entry.executable, entry.mtime_ns))
+                    else:
+                        self._left_out += 1
+                        self._check_files()
                 elif self.add_folder(entry.root, place):
                     asked.append(entry.root)
         return asked
+
+    def _check_files(self) -> None:
+        if self.files + self._left_out > MAX_FILES:  # to leave one out takes time too
+            raise IntegrityError(f"this folder holds more than {MAX_FILES} files", "get parts of it")
 
     def folders_to_make(self) -> list[tuple[str, ...]]:
         """Return every folder, or those that hold chosen files; parents first. Only once all is unfolded."""
@@ -123,6 +135,18 @@ class Plan:
     def is_unfolded(self) -> bool:
         """Whether every listing has come, so that ``files`` and ``total`` are final."""
         return not self._listings
+
+
+def chosen_by(only: Sequence[str]) -> GitIgnoreSpec | None:
+    """Return what patterns, as in a ``.gitignore`` file, choose of a folder; ``None`` for everything.
+
+    Raises:
+        UsageError: One cannot be understood.
+    """
+    try:
+        return compile_patterns(only) if only else None
+    except ConfigError as error:
+        raise UsageError(error.message, error.hint) from error
 
 
 def _check_depth(path: tuple[str, ...]) -> None:

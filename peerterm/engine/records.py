@@ -18,14 +18,10 @@ if TYPE_CHECKING:
     from peerterm.api.views import EntryKind
     from peerterm.engine.order import Surroundings
 
-MAX_SOURCES = 64
-"""Sources that are noted of a transfer, those that gave most. Anybody may call himself one."""
-
 
 def to_record(transfer: Transfer, position: int) -> TransferRecord:
     """Return what is kept of a transfer; ``position`` is its place in the queue."""
     view, order = transfer.view(), transfer.order
-    sources = sorted(view.sources, key=lambda source: -source.bytes)[:MAX_SOURCES]
     return TransferRecord(
         id=order.transfer_id,
         direction="down",
@@ -40,7 +36,7 @@ def to_record(transfer: Transfer, position: int) -> TransferRecord:
         path=view.path,
         error=transfer.error.message if transfer.error else "",
         error_code=view.error_code,
-        sources=[{"peer_id": each.peer_id, "bytes": each.bytes, "strikes": each.strikes} for each in sources],
+        sources=[{"peer_id": each.peer_id, "bytes": each.bytes, "strikes": each.strikes} for each in view.sources],
         part=transfer.part,
         part_inode=transfer.part_inode,
         priority=transfer.priority,

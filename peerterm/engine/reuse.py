@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.core.manifest import chunk_count, chunk_digest, head_of
 from peerterm.core.names import landing_name
-from peerterm.store.completion import to_its_end
+from peerterm.store.completion import until_stopped
 from peerterm.store.copying import copy_chunks
 from peerterm.store.reading import SharedFile
 
@@ -60,26 +60,30 @@ class Reuse:
         found = await asyncio.to_thread(lambda: [place for place in dict.fromkeys(likely) if is_one(place)])
         return found[:MAX_VERSIONS]
 
-    async def copy(self, root: Root, sources: list[SharedFile], part: PartFile) -> bool:
-        """Copy a whole content into its part file; return whether it is there now, proven against the root.
+    async def copy(self, root: Root, sources: list[SharedFile], part: PartFile) -> bytes | None:
+        """Copy a whole content into its part file; return its chunk digests, which the root proves.
+
+        ``None`` if no source has it. Then what of it is in the part file counts for nothing.
 
         Raises:
             StorageError: The part file's disk refuses.
+
+        Cancel: safe; it ends at the next chunk.
         """
-        return await to_its_end(asyncio.to_thread(_copy, root, sources, part))
+        return await until_stopped(_copy, root, sources, part)
 
 
-def _copy(root: Root, sources: list[SharedFile], part: PartFile) -> bool:
+def _copy(root: Root, sources: list[SharedFile], part: PartFile) -> bytes | None:
     wanted = range(chunk_count(part.size))
     for source in sources:
-        digests: list[bytes] = []
+        digests = bytearray()
 
-        def take(index: int, data: memoryview, digests: list[bytes] = digests) -> bool:
-            del index
-            digests.append(chunk_digest(data))
-            return True
+        def is_last_right(index: int, data: memoryview, digests: bytearray = digests) -> bool:
+            # Only the last chunk completes the content, and a file of one chunk is finished by it: the whole must
+            # be proven before.
+            digests += chunk_digest(data)
+            return index + 1 < len(wanted) or head_of(part.size, digests).root == root
 
-        is_whole = source.size == part.size and len(copy_chunks(source, part, wanted, take)) == len(wanted)
-        if is_whole and head_of(part.size, b"".join(digests)).root == root:
-            return True
-    return False
+        if source.size == part.size and len(copy_chunks(source, part, wanted, is_last_right)) == len(wanted):
+            return bytes(digests)
+    return None

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from peerterm.core.life import Event, State
 from peerterm.engine.lookout import Lookout
-from peerterm.engine.tasks import tolerate
+from peerterm.engine.tasks import apart, tolerate
+from peerterm.errors import PeertermError
 from peerterm.store.completion import to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from peerterm.core.ids import PeerId, Root, TransferId
+    from peerterm.core.ids import PeerId, TransferId
+    from peerterm.engine.fetching import Fetching
     from peerterm.engine.tasks import Tasks
     from peerterm.engine.transfer import Transfer
     from peerterm.engine.transfers import Transfers
@@ -48,7 +50,7 @@ class Runs:
         self._landed = landed
         self._links = links
         self._runs: dict[TransferId, asyncio.Task[None]] = {}
-        self._lookout = Lookout(tasks, self._unattended, self._source_found)
+        self._lookout = Lookout(tasks, self._source_found)
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -69,6 +71,7 @@ class Runs:
 
     async def halt(self, transfer: Transfer) -> None:
         """End the run of a transfer, if it has one, because its life has moved on."""
+        self._lookout.forget(transfer.order.transfer_id, transfer.order.entry.root)
         if run := self._runs.get(transfer.order.transfer_id):
             run.cancel()
         self._transfers.follow(transfer)
@@ -118,19 +121,29 @@ class Runs:
 
     async def _run(self, transfer: Transfer) -> None:
         try:
-            await transfer.run(self._transfers.save)
+            if not await apart(transfer.run(self._transfers.save), f"the download of {transfer.order.name!r}"):
+                transfer.fail(PeertermError("a bug of peerterm ended it", "please report it with peerterm log"))
         finally:
             self._transfers.follow(transfer)
             if transfer.life.state is State.DONE:
-                landed = transfer.order.transfer_id, Path(transfer.path)
-                await to_its_end(tolerate("remember what landed", self._landed.take_over, *landed))
+                await to_its_end(tolerate("note what landed", self.note_done, transfer))
+
+    async def note_done(self, transfer: Transfer) -> None:
+        """Note that a transfer is done, then where its files are; its part is named until both are noted.
+
+        Raises:
+            StorageError: It is to be called again, by the next engine at the latest.
+        """
+        await self._transfers.save(transfer)  # first: without its journal it must never look unfinished
+        await self._landed.take_over(transfer.order.transfer_id, Path(transfer.path))
+        transfer.part = ""
+        await self._transfers.save(transfer)
 
     def _run_ended(self, transfer: Transfer) -> None:
         """Let others have the place of a run that has ended, or was cancelled before it began."""
         del self._runs[transfer.order.transfer_id]
         if transfer.life.state is State.WAITING:
-            for link in self._links():
-                self._lookout.ask(link, [transfer.order.entry.root])
+            self._lookout.look_for(transfer.order.transfer_id, transfer.order.entry.root, self._links())
         self._transfers.forget_oldest(self._runs)
         self.admit()
 
@@ -138,34 +151,27 @@ class Runs:
 
     def link_opened(self, link: Link) -> None:
         """Ask a peer that is new, or offers something new, for what is being fetched."""
-        self._lookout.ask(link, self._unattended())
-        for transfer in self._transfers:
-            if fetching := transfer.fetching:
-                fetching.peer_online(link)
+        self._lookout.link_opened(link)
+        for fetching in self._fetchings():
+            fetching.peer_online(link)
 
     def peer_offline(self, peer: PeerId) -> None:
         """Stop to count on a peer."""
-        for transfer in self._transfers:
-            if fetching := transfer.fetching:
-                fetching.peer_offline(peer)
+        for fetching in self._fetchings():
+            fetching.peer_offline(peer)
 
     def have_update(self, link: Link, update: HaveUpdate) -> None:
         """Hand a peer's news to the transfers."""
         self._lookout.have_update(update)
-        for transfer in self._transfers:
-            if fetching := transfer.fetching:
-                fetching.have_update(link, update)
+        for fetching in self._fetchings():
+            fetching.have_update(link, update)
 
-    def _unattended(self) -> set[Root]:
-        """Return the contents that are waited for, and not asked for by a run."""
-        return {each.order.entry.root for each in self._transfers if self._is_unattended(each)}
+    def _fetchings(self) -> list[Fetching]:
+        """Return what is on its way; few, however many transfers there are."""
+        return [fetching for key in self._runs if (fetching := self._transfers[key].fetching)]
 
-    def _is_unattended(self, transfer: Transfer) -> bool:
-        return transfer.life.state is State.WAITING and transfer.order.transfer_id not in self._runs
-
-    def _source_found(self, root: Root) -> None:
-        for transfer in self._transfers:
-            if transfer.order.entry.root == root and self._is_unattended(transfer):
-                transfer.life.take(Event.SOURCE_FOUND)
-                self._transfers.follow(transfer)
+    def _source_found(self, found: Collection[TransferId]) -> None:
+        for key in found:
+            self._transfers[key].life.take(Event.SOURCE_FOUND)
+            self._transfers.follow(self._transfers[key])
         self.admit()

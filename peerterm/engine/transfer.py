@@ -9,29 +9,28 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from peerterm.api.views import SourceView, TransferView
 from peerterm.core.budget import Budget
 from peerterm.core.ids import PeerId
 from peerterm.core.life import Event, Life, PauseReason, State
 from peerterm.engine.attempt import Attempt
+from peerterm.engine.recall import Recall
 from peerterm.engine.tasks import tolerate
+from peerterm.engine.transfer_view import main_sources, view_of
 from peerterm.errors import DiskFull, IntegrityError, PeertermError, StorageError
 from peerterm.store.completion import to_its_end
-from peerterm.store.destination import Destination
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from peerterm.api.views import TransferView
     from peerterm.engine.fetching import Fetching
     from peerterm.engine.order import Order, Surroundings
+    from peerterm.store.destination import Destination
 
 log = logging.getLogger("peerterm.transfer")
 
 CONNECTING_SECONDS = 5.0
 """How long a transfer may be without a source before it is said to wait for one, and gives up its place."""
-
-MAX_NAMED = 3
-"""Most peers that are named as those who had what is waited for."""
 
 _OUT_OF_USE = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN})
 
@@ -53,7 +52,8 @@ class Transfer:
     Attributes:
         life: Where it is; ``engine.downloading``, ``runs``, ``disks`` and ``run`` move it.
         error: What failed, or what it waits for.
-        part: Name of its part on disk, ``part_inode`` its inode number.
+        part: Name of its part on disk, ``part_inode`` its inode number; of one that is done, empty once everything
+            is noted.
         path: Where it landed.
         started_at: Unix time in seconds.
         ended_at: Likewise; ``None`` until it is over.
@@ -82,7 +82,7 @@ class Transfer:
         self.tally = Tally()
         self._around = around
         self._budget = Budget(limit, time.monotonic())
-        self._began_at = 0.0
+        self._timed_at = 0.0
         self._source_at = 0.0
 
     @property
@@ -115,20 +115,23 @@ class Transfer:
             try:
                 await self._attempt(on_part)
             except IntegrityError as error:
+                if self.order.sha256 is None and self.bytes:  # these are proven; only the rest cannot be had
+                    self.fail(error)
+                    return
                 await tolerate("remove what is wrong", self.discard)
                 if (order := self.order.next()) is None:
-                    self._fail(error)
+                    self.fail(error)
                     return
                 log.warning("not what was asked for transfer=%s reason=%r", order.transfer_id, error.message)
                 self.order, self.total, self.files = order, order.entry.size, order.entry.files
             except PeertermError as error:
-                self._fail(error)
+                self.fail(error)
                 return
             else:
                 return
 
     async def _attempt(self, on_part: Callable[[Transfer], Awaitable[None]]) -> None:
-        self._began_at = self._source_at = time.monotonic()
+        self._timed_at = self._source_at = time.monotonic()
         self.error = None
 
         async def part_made(destination: Destination) -> None:
@@ -151,7 +154,8 @@ class Transfer:
                 self.life.take(Event.LANDED)
                 log.info("done transfer=%s path=%r", self.order.transfer_id, self.path)
 
-    def _fail(self, error: PeertermError) -> None:
+    def fail(self, error: PeertermError) -> None:
+        """Let it fail, or be paused by its disk if that may heal; one that has moved on meanwhile does neither."""
         self.life.take(Event.DISK_FULL if may_heal(error) else Event.FAILED)
         if self.life.state is State.FAILED or self.life.pause_reason is PauseReason.DISK:
             self.error = error
@@ -164,7 +168,8 @@ class Transfer:
             StorageError: The disk refuses.
         """
         if self.part and self.life.state is not State.DONE:
-            await to_its_end(asyncio.to_thread(_discard, self.order, self.part, self.part_inode))
+            recall = Recall(self._around.journal, self.order)
+            await to_its_end(recall.discard(self.part, self.part_inode))
         self.part, self.part_inode, self.bytes, self.landed_files = "", 0, 0, 0
         self.tally.local_bytes, self.tally.sources = 0, dict.fromkeys(self.tally.sources, 0)
         await self._around.journal.forget(self.order.transfer_id)
@@ -174,6 +179,7 @@ class Transfer:
         if attempt := self.attempt:
             self._look()
             now = time.monotonic()
+            self.tally.seconds, self._timed_at = self.seconds, now
             if attempt.is_fetched:
                 self.life.take(Event.FETCHED)
             elif attempt.fetching and attempt.fetching.machine.has_source:
@@ -192,76 +198,25 @@ class Transfer:
             self.files = attempt.files or self.files
 
     def _add_up(self, attempt: Attempt) -> None:
-        self.tally.seconds += time.monotonic() - self._began_at
+        self.tally.seconds = self.seconds
         self.tally.local_bytes += attempt.local_bytes
         if attempt.fetching:
             self.tally.wasted_bytes += attempt.fetching.machine.wasted_bytes
             for peer, stats in attempt.fetching.machine.sources.items():
                 self.tally.sources[peer] = self.tally.sources.get(peer, 0) + stats.verified_bytes
                 self.tally.strikes[peer] = stats.strikes
+            self.tally.sources = main_sources(self.tally.sources)
+            self.tally.strikes = {peer: self.tally.strikes.get(peer, 0) for peer in self.tally.sources}
+
+    @property
+    def seconds(self) -> float:
+        """How long it was under way; what it was queued, paused or without a source does not count."""
+        is_under_way = self.attempt and self.life.holds_slot
+        return self.tally.seconds + (time.monotonic() - self._timed_at if is_under_way else 0.0)
 
     def view(self) -> TransferView:
         """Return the transfer as clients see it."""
-        attempt, order = self.attempt, self.order
-        fetching = attempt.fetching if attempt else None
-        rate = fetching.rate if fetching and self.life.state is State.RUNNING else 0.0
-        seconds = time.monotonic() - self._began_at if attempt else 0.0
-        return TransferView(
-            transfer_id=order.transfer_id,
-            direction="down",
-            name=order.name,
-            kind=order.entry.kind,
-            root=order.entry.root.hex(),
-            state=self.life.state.value,
-            bytes=self.bytes,
-            total=self.total,
-            rate=rate,
-            eta=(self.total - self.bytes) / rate if rate else None,
-            seconds=self.tally.seconds + seconds,
-            files=self.files,
-            done_files=self.landed_files,
-            path=self.path,
-            directory=str(order.directory),
-            sources=self._source_views(fetching),
-            error=self._trouble(),
-            error_code=self.error.code if self.error else "",
-            priority=self.priority,
-            limit=self.limit,
-            local_bytes=self.tally.local_bytes + (attempt.local_bytes if attempt else 0),
-            wasted_bytes=self.tally.wasted_bytes + (fetching.machine.wasted_bytes if fetching else 0),
-        )
-
-    def _trouble(self) -> str:
-        """Say what failed or is waited for, and what to do."""
-        if self.error:
-            when = "there is room" if isinstance(self.error, DiskFull) else "the disk can be written"
-            is_waited_for = self.life.pause_reason is PauseReason.DISK
-            return self.error.advice + (f"; it goes on by itself when {when}" if is_waited_for else "")
-        if self.life.state is State.WAITING:
-            now = self.attempt.fetching if self.attempt else None
-            had = self.tally.sources | (now.machine.sources if now else {})
-            names = ", ".join(self._around.name_of(peer) for peer in list(had)[:MAX_NAMED])
-            return f"no peer that has it is online{f' ({names} had it)' if names else ''}; it resumes by itself"
-        return ""
-
-    def _source_views(self, fetching: Fetching | None) -> list[SourceView]:
-        now = fetching.machine.sources if fetching else {}
-        views = []
-        for peer in self.tally.sources | now:
-            stats = now.get(peer)
-            strikes = stats.strikes if stats else self.tally.strikes.get(peer, 0)
-            is_active = stats is not None and stats.is_present
-            views.append(
-                SourceView(
-                    peer_id=peer,
-                    name=self._around.name_of(peer),
-                    bytes=self.tally.sources.get(peer, 0) + (stats.verified_bytes if stats else 0),
-                    rate=fetching.rate_of(peer) if fetching and is_active else 0.0,
-                    state="active" if is_active else "dropped" if strikes else "gone" if fetching else "idle",
-                    strikes=strikes,
-                )
-            )
-        return views
+        return view_of(self, self._around.name_of)
 
 
 def may_heal(error: PeertermError) -> bool:
@@ -269,11 +224,3 @@ def may_heal(error: PeertermError) -> bool:
     cause = error.__cause__
     is_out_of_use = isinstance(cause, OSError) and cause.errno in _OUT_OF_USE
     return isinstance(error, DiskFull) or (isinstance(error, StorageError) and is_out_of_use)
-
-
-def _discard(order: Order, part: str, inode: int) -> None:
-    destination = Destination.open(order.directory, order.name, order.entry.kind, part, inode)
-    try:
-        destination.discard()
-    finally:
-        destination.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from peerterm.core.manifest import CHUNK_BYTES, chunk_count, chunk_span
 from peerterm.errors import StorageError
+from peerterm.store.completion import check_stopped
 from peerterm.store.partfile import chunk_sum
 from peerterm.store.reading import FOLDER_FLAGS, READ_FLAGS, SharedFile, open_beneath
 
@@ -33,12 +34,12 @@ def file_at(top: Path, path: Sequence[str]) -> SharedFile | None:
             descriptor = open_beneath(opened, path, READ_FLAGS) if path else os.dup(opened)
         finally:
             os.close(opened)
+        try:
+            found = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
-    try:
-        found = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
     if not stat.S_ISREG(found.st_mode):
         return None
     return SharedFile(top.joinpath(*path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
@@ -57,7 +58,7 @@ def copy_chunks(
     Args:
         source: A file that holds the content or, in part, an earlier version of it.
         target: Where they go; nobody else writes these chunks meanwhile.
-        wanted: Chunk numbers; a few hundred at a time let the caller show progress and stop.
+        wanted: Chunk numbers; a few hundred at a time let the caller show progress.
         accepts: Whether these bytes are that chunk; nothing counts before it says so.
 
     Returns:
@@ -75,6 +76,7 @@ def copy_chunks(
     with opened:
         buffer, clones = bytearray(CHUNK_BYTES), True
         for index in wanted:
+            check_stopped()
             if not _is_in_both(index, source.size, target.size):
                 continue
             clones = clones and target.clone_chunk(index, source.path)

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
@@ -230,7 +230,7 @@ class Destination:
             self._files.close(self._top)
             self._folders.close()
             self._files, self._folders, self._top = OpenFiles(MAX_OPEN_FILES), OpenFiles(MAX_OPEN_FOLDERS), -1
-            self.resumed = self.is_doubtful = self.is_published = False
+            self.resumed = self.is_doubtful = False
             self._create_first(self._names())
 
     def discard(self) -> None:
@@ -241,8 +241,7 @@ class Destination:
         """
         if self.is_published or self.is_doubtful:
             return
-        self._folders.stop()
-        self._files.stop()  # a lane that still writes would make anew what is being removed
+        self._stop()  # a lane that still writes would make anew what is being removed
         with storage_errors(self._directory / self.part), suppress(FileNotFoundError):
             self._require_own()
             if self._is_folder:
@@ -251,9 +250,22 @@ class Destination:
                 os.unlink(self.part, dir_fd=self._descriptor)
 
     def close(self) -> None:
-        """Close all descriptors; no part file can be used after. What is on disk stays."""
-        self._folders.close()
-        self._files.close(*(at for at in (self._top, self._descriptor) if at >= 0))
+        """Close all descriptors once no lane uses one; no part file can be used after. What is on disk stays.
+
+        Raises:
+            StorageError: The disk tells only now that it refused; all are closed.
+        """
+        self._stop()
+        held = [at for at in (self._top, self._descriptor) if at >= 0]
+        self._top = self._descriptor = -1
+        with storage_errors(self._directory / self.part), ExitStack() as closing:
+            closing.callback(self._files.close, *held)
+            closing.callback(self._folders.close)
+
+    def _stop(self) -> None:
+        """Let no lane write any more, and wait for those that do."""
+        self._folders.stop()
+        self._files.stop()
 
     def _start(self, part: str, inode: int) -> None:
         """Find the part of an earlier run, or what became of it, or create one that nobody else has."""
@@ -304,12 +316,12 @@ class Destination:
             except FileNotFoundError:
                 return False
             if found.st_ino == inode and self._adopt(name):
-                self.is_published = True
                 return True
         return False
 
     def _own(self, part: str, descriptor: int) -> None:
         self.part, self._top, self.inode = part, descriptor, os.fstat(descriptor).st_ino
+        self.is_published = not part.endswith(PART_SUFFIX)
         with suppress(FileNotFoundError):
             shouted = part.removesuffix(PART_SUFFIX) + PART_SUFFIX.upper()
             if self._is_part(os.stat(shouted, dir_fd=self._descriptor, follow_symlinks=False)):
@@ -381,7 +393,7 @@ class Destination:
 
     def _enter(self, path: tuple[str, ...], *, create: bool) -> int:
         """Open a folder below the part folder, step by step."""
-        current = os.dup(self._top)
+        current = os.open(".", FOLDER_FLAGS, dir_fd=self._top)  # not a dup, which would keep the claim on the part
         for name in path:
             try:
                 below = open_folder(name, current, create=create)

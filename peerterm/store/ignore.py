@@ -17,7 +17,7 @@ from peerterm.core.names import PART_SUFFIX
 from peerterm.errors import ConfigError, InvalidPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 IGNORE_FILE = ".peertermignore"
@@ -50,7 +50,7 @@ class IgnoreRules:
             ConfigError: A pattern cannot be understood.
         """
         lines = [*(() if share_hidden else HIDDEN), *LITTER, *patterns]
-        self._spec = _compile(lines)
+        self._spec = compile_patterns(lines)
 
     @classmethod
     def from_share(cls, top: Path, patterns: tuple[str, ...], share_hidden: bool) -> IgnoreRules:
@@ -68,14 +68,17 @@ class IgnoreRules:
         return self._spec.match_file(f"{relative}/" if is_folder else relative)
 
 
-def _compile(lines: list[str]) -> GitIgnoreSpec:
+def compile_patterns(lines: Sequence[str]) -> GitIgnoreSpec:
+    """Compile patterns as in a ``.gitignore`` file.
+
+    Raises:
+        ConfigError: One cannot be understood.
+    """
     try:
         return GitIgnoreSpec.from_lines(lines)
     except (ValueError, re.error) as error:
         broken = next(line for line in lines if not _is_pattern(line))
-        raise ConfigError(
-            f"{broken!r} is no ignore pattern", "patterns are written as in a .gitignore file"
-        ) from error
+        raise ConfigError(f"{broken!r} is no pattern", "patterns are written as in a .gitignore file") from error
 
 
 def _is_pattern(line: str) -> bool:

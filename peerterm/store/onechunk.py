@@ -28,21 +28,28 @@ class OneChunkFile(PartFile):
         super().__init__(location, size, using, _nothing)
         self._mtime_ns = mtime_ns
         self._executable = executable
+        self._sum = b""
 
     def write_chunk(self, index: int, data: memoryview) -> bytes:
-        """Write and finish the file; see ``PartFile.write_chunk``."""
+        """Write and finish the file; see ``PartFile.write_chunk``.
+
+        Only bytes that passed their check may come: once it is finished, others are a bug.
+        """
         if index or len(data) != self.size:
             raise ValueError(f"{len(data)} bytes as chunk {index} of a file of {self.size}")
+        found = chunk_sum(data)
         with self._changed:  # a second lane that brings the same bytes waits, and finds it finished
             if self._is_finished:
+                if self._sum not in (b"", found):
+                    raise ValueError("other bytes than those the file was finished with")
                 return b""
             with storage_errors(self._location), self._using(create=True) as descriptor:
                 done = os.pwrite(descriptor, data, 0)
                 while done < self.size:
                     done += os.pwrite(descriptor, data[done:], done)
                 self.mark = finish_open(descriptor, self.size, self._mtime_ns, executable=self._executable)
-            self._is_finished = True
-        return chunk_sum(data)
+            self._is_finished, self._sum = True, found
+        return found
 
     def finish(self, mtime_ns: int, executable: bool) -> FileMark:
         """See ``PartFile.finish``; writing may have done it."""

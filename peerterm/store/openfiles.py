@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Condition
 from typing import TYPE_CHECKING
 
@@ -27,14 +27,13 @@ class OpenFiles:
         self._lock = Condition()
         self._lent = 0
         self._is_stopped = False
-        self._closed = False
 
     @contextmanager
     def using(self, key: Hashable, opener: Callable[[], int]) -> Iterator[int]:
         """Lend a descriptor of the file ``key``, from ``opener`` if none is idle.
 
         Raises:
-            StorageError: The pool is closed.
+            StorageError: The pool is stopped or closed.
             OSError: From ``opener``, or from closing another file.
         """
         descriptor = self._take(key, opener)
@@ -50,19 +49,21 @@ class OpenFiles:
             self._lock.wait_for(lambda: not self._lent)
 
     def close(self, *others: int) -> None:
-        """Close what is idle now and what is lent as it comes back, and ``others`` once; open nothing any more."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._limit = 0
-            self._shrink()
+        """Open nothing any more, wait until all that is lent came back, then close everything and ``others``.
+
+        Raises:
+            OSError: From closing one; the others are closed all the same.
+        """
+        self.stop()
+        with ExitStack() as closing:
             for descriptor in others:
-                os.close(descriptor)
+                closing.callback(os.close, descriptor)
+            while self._idle:
+                closing.callback(os.close, self._idle.popleft()[1])
 
     def _take(self, key: Hashable, opener: Callable[[], int]) -> int:
         with self._lock:  # held while opening, so that nothing is opened from a folder that is being closed
-            if self._is_stopped or self._closed:
+            if self._is_stopped:
                 raise StorageError("the transfer is closed")
             idle = next((entry for entry in self._idle if entry[0] == key), None)
             if idle:

@@ -13,6 +13,7 @@ import stat
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Condition
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -29,12 +30,12 @@ from peerterm.core.manifest import (
     head_of,
 )
 from peerterm.errors import StorageError
-from peerterm.store.reading import READ_FLAGS, storage_errors
+from peerterm.store.completion import check_stopped
+from peerterm.store.reading import READ_FLAGS, SharedFile, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from peerterm.core.ids import Root
 
@@ -160,7 +161,7 @@ class PartFile:
         return data
 
     def recheck(self, held: Bitfield, sums: bytes, stamp: str = "") -> Bitfield:
-        """Return which journaled chunks the file still has: none if it is gone. Closing its destination ends this.
+        """Return which journaled chunks the file still has: none if it is gone.
 
         Args:
             held: The chunks that were journaled; no other is read.
@@ -250,6 +251,12 @@ class PartFile:
         self.mark = mark
         return mark
 
+    def as_shared(self) -> SharedFile:
+        """Return the finished file as one to copy from."""
+        assert self.mark, "it is finished"
+        mark = self.mark
+        return SharedFile(Path(self._location), mark.size, mark.mtime_ns, mark.inode, mark.device)
+
     def sha256(self) -> bytes:
         """Return the flat SHA-256 of the file as it is on disk.
 
@@ -259,6 +266,7 @@ class PartFile:
         state, buffer, offset = hashlib.sha256(), bytearray(CHUNK_BYTES), 0
         with storage_errors(self._location), self._using(create=False) as descriptor:
             while count := os.preadv(descriptor, [buffer], offset):
+                check_stopped()
                 state.update(memoryview(buffer)[:count])
                 offset += count
         return state.digest()
@@ -280,6 +288,7 @@ class PartFile:
 
     def _read(self, index: int, buffer: memoryview) -> memoryview:
         """Read what there is of a chunk into the start of ``buffer``."""
+        check_stopped()
         offset, length = chunk_span(self.size, index)
         done = 0
         with self._using(create=False) as descriptor:

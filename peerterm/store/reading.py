@@ -150,8 +150,11 @@ class OpenFile:
 
         Raises:
             SourceChanged: It is not.
+            StorageError: The disk does not say.
         """
-        now, then = os.fstat(self._descriptor), self._source
+        then = self._source
+        with storage_errors(then.path):
+            now = os.fstat(self._descriptor)
         same = (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) == (
             then.device,
             then.inode,

@@ -169,9 +169,10 @@ def check_writable(directory: Path) -> None:
     Raises:
         StorageError: It cannot.
     """
-    while not directory.exists() and directory != directory.parent:
-        directory = directory.parent
-    with storage_errors(directory), tempfile.NamedTemporaryFile(dir=directory, prefix=".peerterm-") as probe:
-        probe.write(b"peerterm")
-        probe.flush()
-        os.fsync(probe.fileno())
+    with storage_errors(directory):
+        while not directory.exists() and directory != directory.parent:
+            directory = directory.parent
+        with tempfile.NamedTemporaryFile(dir=directory, prefix=".peerterm-") as probe:
+            probe.write(b"peerterm")
+            probe.flush()
+            os.fsync(probe.fileno())

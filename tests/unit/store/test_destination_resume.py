@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import resource
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -170,6 +172,32 @@ def test_part_in_use_is_not_shared(downloads: Path, kind: str) -> None:
     third.close()
 
 
+def test_claim_ends_with_the_last_lane(downloads: Path) -> None:
+    """A lane that still writes when its transfer is stopped does not keep the part from the next run."""
+    first = Destination.open(downloads, "album", "folder")
+    file = first.file(("small",), 5, MTIME)
+    with ThreadPoolExecutor(1) as closer:
+        with file._using(create=True) as lent:
+            closing = closer.submit(first.close)
+            assert not wait([closing], timeout=0.05).done
+            os.write(lent, b"small")
+        closing.result()
+    again = Destination.open(downloads, "album", "folder", first.part, first.inode)
+
+    assert again.resumed
+    assert tree(downloads) == {"album.peerterm-part", "album.peerterm-part/small"}
+    again.close()
+
+
+def test_claim_is_not_a_lanes(downloads: Path) -> None:
+    """Only the destination itself holds it: who borrows the part folder may not lock it a second time."""
+    destination = Destination.open(downloads, "album", "folder")
+
+    with destination._inside((), create=False) as lent, pytest.raises(BlockingIOError):
+        fcntl.flock(lent, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    destination.close()
+
+
 def test_disk_without_locks_will_do(downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Network file systems may have no locks; any other refusal is an error."""
 
@@ -212,6 +240,29 @@ def test_what_was_published_just_before_a_kill_is_found(downloads: Path, kind: s
     again.close()
     again = Destination.open(downloads, "thing", "file", part, inode=1)
     assert not again.resumed
+    again.close()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_name_that_was_given_but_not_synced_is_the_final_one(
+    downloads: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What the user can see already is neither renamed nor removed by the run that goes on."""
+    path = () if kind == "file" else ("film",)
+    first = Destination.open(downloads, "thing", "file" if kind == "file" else "folder")
+    fill(first.file(path, len(CONTENT)))
+    first.file(path, len(CONTENT)).finish(MTIME, executable=False)
+    monkeypatch.setattr(module, "sync_folder", lambda _: os.open("/nothing/there", os.O_RDONLY))
+    with pytest.raises(StorageError):
+        first.finish()
+    monkeypatch.undo()
+    first.close()
+    again = Destination.open(downloads, "thing", "file" if kind == "file" else "folder", first.part, first.inode)
+    again.discard()
+
+    assert (again.part, again.is_published, again.is_doubtful) == ("thing", True, False)
+    assert again.finish() == downloads / "thing"
+    assert (downloads / "thing").joinpath(*path).read_bytes() == CONTENT
     again.close()
 
 

@@ -38,6 +38,22 @@ def test_names_run_out_in_the_end(downloads: Path, monkeypatch: pytest.MonkeyPat
         each.close()
 
 
+def test_disk_that_refuses_at_the_end_is_told(downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network disk or a quota may say so only when a file is closed; a second time there is nothing to close."""
+    destination = Destination.open(downloads, "film.mkv", "file")
+    fill(destination.file((), len(CONTENT)))
+    close = os.close
+
+    def refusing(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("os.close", refusing)
+    with pytest.raises(DiskFull, match="film"):
+        destination.close()
+    destination.close()
+
+
 def test_failed_rename_leaves_no_reservation(downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the last step fails, the part stays and the final name is free again."""
     destinations = [Destination.open(downloads, "film.mkv", "file"), Destination.open(downloads, "album", "folder")]

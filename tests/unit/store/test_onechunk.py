@@ -113,6 +113,16 @@ def test_chunk_that_comes_again_is_dropped(destination: Destination, landing: Pa
     assert file.mark == FileMark.of(landing.stat())
 
 
+def test_other_bytes_for_a_finished_file_are_a_bug(destination: Destination, landing: Path) -> None:
+    """Whoever brings them believes that they are on disk."""
+    file = destination.file(PATH, 5, MTIME)
+    file.write_chunk(0, memoryview(b"wrong"))
+
+    with pytest.raises(ValueError, match="other bytes"):
+        file.write_chunk(0, memoryview(b"right"))
+    assert landing.read_bytes() == b"wrong"
+
+
 @pytest.mark.parametrize(("index", "data"), [(0, b"smal"), (0, b"smaller"), (1, b"small")])
 def test_anything_but_the_whole_is_a_bug(destination: Destination, landing: Path, index: int, data: bytes) -> None:
     """Only the whole chunk is written."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,12 @@ def is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def use_until_closed(files: OpenFiles, opener: Callable[[], int]) -> None:
+    while True:
+        with files.using("b", opener):
+            pass
 
 
 @pytest.fixture
@@ -66,16 +74,39 @@ def test_least_recently_used_is_closed_first(opener: Callable[[], int]) -> None:
     files.close()
 
 
-def test_closed_pool_closes_what_comes_back(opener: Callable[[], int]) -> None:
-    """Closing does not take a descriptor from its user, but nothing is opened after."""
+def test_closed_pool_waits_for_what_is_lent(opener: Callable[[], int]) -> None:
+    """Closing does not take a descriptor from its user, and is over when the last one is closed."""
     files = OpenFiles(2)
     other = opener()
-    with files.using("a", opener) as lent:
-        files.close(other)
-        assert is_open(lent)
+    with ThreadPoolExecutor(1) as closer:
+        with files.using("a", opener) as lent:
+            closing = closer.submit(files.close, other)
+            with pytest.raises(StorageError, match="closed"):
+                use_until_closed(files, opener)
+            assert is_open(lent)
+            assert not closing.done()
+        closing.result()
 
     assert not is_open(lent)
     assert not is_open(other)
-    with pytest.raises(StorageError, match="closed"), files.using("a", opener):
-        pass
-    files.close(lent)  # a second time: closes nothing, for the number may be somebody else's by now
+
+
+def test_close_that_fails_closes_the_others(opener: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network disk may refuse only then; the error is told, and no descriptor is leaked."""
+    files = OpenFiles(2)
+    opened = [opener()]
+    for key in "ab":
+        with files.using(key, opener) as descriptor:
+            opened.append(descriptor)
+    close = os.close
+
+    def refusing(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("os.close", refusing)
+    with pytest.raises(OSError, match="quota"):
+        files.close(opened[0])
+    monkeypatch.undo()
+
+    assert not any(map(is_open, opened))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -184,3 +185,16 @@ def test_folder_that_can_be_written_is_told_from_one_that_cannot(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StorageError):
         check_writable(Path("/proc/self"))
+
+
+def test_dead_disk_is_an_error_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a look at a folder works where a network disk is gone."""
+
+    def gone(path: Path, **_: object) -> None:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+
+    monkeypatch.setattr("os.stat", gone)
+    with pytest.raises(StorageError, match="not connected"):
+        check_writable(tmp_path)
+    with pytest.raises(StorageError, match="not connected"):
+        room_at(tmp_path)
