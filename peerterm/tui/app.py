@@ -16,6 +16,7 @@ from textual.events import Key, Paste
 from textual.widgets import Input
 
 from peerterm.display import clean
+from peerterm.tui.changing import MAY_NOT_START
 from peerterm.tui.commands import ActionProvider
 from peerterm.tui.downloading import download, pause_all
 from peerterm.tui.engine_app import EngineApp
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 INTERRUPT_SECONDS = 2.0
 """Two Ctrl+c within this time leave the program."""
 
+MAX_COPIED_BYTES = 65_536
+"""Most bytes sent to the clipboard: many terminals drop a longer sequence."""
+
 OPENERS = frozenset({"help", "settings", "command_palette", "jump", "attention"})
 """Actions that lead elsewhere, and so wait until an open dialog is answered."""
 
@@ -56,6 +60,7 @@ class PeertermApp(EngineApp):
         keymap: Comma-separated keys by action id, as the user wants them.
         config: The profile's ``config.toml``; who begins without one is welcomed.
         engine_stays: Whether the engine goes on when the user leaves.
+        may_start: Whether an engine may be started.
 
     Attributes:
         user_keymap: As given, and as the user changed it since.
@@ -79,8 +84,9 @@ class PeertermApp(EngineApp):
         config: Path | None = None,
         *,
         engine_stays: bool = True,
+        may_start: bool = True,
     ) -> None:
-        super().__init__(connect, terminal, config)
+        super().__init__(connect, terminal, config, may_start=may_start)
         self.user_keymap = keymap or {}
         self.engine_stays = engine_stays
         self._keys = TypedKeys(self, super().on_event)
@@ -131,9 +137,14 @@ class PeertermApp(EngineApp):
         if event.is_forwarded or not isinstance(event, Key | Paste):
             await super().on_event(event)
         elif isinstance(event, Paste):
-            self._keys.put(Paste("\n".join(clean(line) for line in event.text.splitlines())))
+            self._keys.put(Paste(_only_text(event.text)))
         else:
             self._keys.put(event)
+
+    @property
+    def clipboard(self) -> str:
+        """What Ctrl+v puts into an input: of what was copied here, as of what is pasted, only text."""
+        return _only_text(super().clipboard)
 
     # Actions
 
@@ -237,11 +248,6 @@ class PeertermApp(EngineApp):
         if self.main.has_class("-zoomed"):
             self.say("z shows tabs and keys again")
 
-    def action_details(self) -> None:
-        """Show or hide the details of the pane."""
-        self.pane.toggle_class("-details")
-        self.pane.details_toggled()
-
     def action_pause_all(self) -> None:
         """Pause every transfer; if all are paused, resume all."""
         self.ask(pause_all(self))
@@ -256,6 +262,8 @@ class PeertermApp(EngineApp):
         """Start the engine again."""
         if self.attachment.is_attached:
             self.say("the engine runs")
+        elif not self.attachment.may_start:
+            self.say(f"{MAY_NOT_START}; start it where it ran", "warning")
         else:
             self.attachment.start_engine()
             self.say("starting the engine ...")
@@ -270,11 +278,19 @@ class PeertermApp(EngineApp):
         assert isinstance(pane, FilesPane)
         pane.open_folder(peer_id, path)
 
-    def download(self, roots: Sequence[str], directory: str = "") -> None:
+    def download(self, roots: Sequence[str], directory: str = "", only: Sequence[str] | None = None) -> None:
         """Download contents by their roots into a folder, or into the configured one; Esc stops asking for more."""
-        self.run_worker(self._ask(download(self, roots, directory), ""), group="downloads")
+        self.run_worker(self._ask(download(self, roots, directory, only), ""), group="downloads")
 
     def copy(self, text: str) -> None:
-        """Send text to the terminal's clipboard, and say what can be known of that."""
-        self.copy_to_clipboard(text)
+        """Send text to the terminal's clipboard as it is, and say what can be known of that."""
+        sent = text.encode(errors="replace")  # a path may have bytes that are no text
+        if len(sent) > MAX_COPIED_BYTES:
+            self.say("too long for a terminal's clipboard; y t shows it", "warning")
+            return
+        self.copy_to_clipboard(sent.decode())
         self.say("sent to the terminal's clipboard; if it is not there, y t shows it")
+
+
+def _only_text(text: str) -> str:
+    return "\n".join(clean(line) for line in text.splitlines())

@@ -27,6 +27,7 @@ class Attachment:
 
     Attributes:
         lost: Why there is no engine; empty while there is one.
+        may_start: As given.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class Attachment:
         connect: Callable[[bool], AbstractAsyncContextManager[EngineApi]],
         on_event: Callable[[Event], None],
         on_state: Callable[[], None],
+        *,
+        may_start: bool = True,
     ) -> None:
         """Wire it up.
 
@@ -42,12 +45,14 @@ class Attachment:
                 raises ``PeertermError``.
             on_event: Takes every event, a snapshot first.
             on_state: Called when the connection came or went.
+            may_start: Whether an engine may ever be started.
         """
         self._connect = connect
         self._on_event = on_event
         self._on_state = on_state
         self._engine: EngineApi | None = None
-        self._may_start = True
+        self.may_start = may_start
+        self._is_start_due = True
         self._hurry = asyncio.Event()
         self.lost = ""
 
@@ -69,7 +74,7 @@ class Attachment:
 
     def start_engine(self) -> None:
         """Start an engine now, if there is none: whoever stopped it may not have meant it to stay so."""
-        self._may_start = True
+        self._is_start_due = True
         self._hurry.set()
 
     async def run(self) -> None:
@@ -78,10 +83,10 @@ class Attachment:
         An engine is started once; one that ends later was stopped by somebody, and is only looked for.
         """
         while True:
-            may_start, self._may_start = self._may_start, False
+            is_start, self._is_start_due = self._is_start_due and self.may_start, False
             self._hurry.clear()
             try:
-                async with self._connect(may_start) as engine:
+                async with self._connect(is_start) as engine:
                     self._engine, self.lost = engine, ""
                     self._on_state()
                     async for event in engine.events():

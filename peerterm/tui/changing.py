@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from peerterm.tui.app import PeertermApp
     from peerterm.tui.attachment import Attachment
 
+MAY_NOT_START = "this program may not start an engine"
+
 MAX_LOOKS = 150
 LOOK_SECONDS = 0.1
 """How often, and after which time each, we look whether the engine has ended, or started."""
@@ -61,10 +63,12 @@ async def restart_engine(attachment: Attachment) -> None:
     Without an engine one is started.
 
     Raises:
-        ControlError: It does not end, or none starts.
+        ControlError: It does not end, or none starts; or none may be started, so that it was left alone.
 
     Cancel: The engine may end without another being started.
     """
+    if not attachment.may_start:
+        raise ControlError(MAY_NOT_START, "start it again where it was started")
     if attachment.is_attached:
         await attachment.engine.stop()
     await _until(attachment, is_attached=False)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from peerterm.tui.keys import TITLES, Action, actions_in, keys_of, spelled
+from peerterm.tui.keys import Action, actions_in, keys_of, spelled
 
 if TYPE_CHECKING:
     from peerterm.tui.app import PeertermApp
+
+
+NAMED_SCORE = 1000.0
+"""What the name that the screen uses counts more than any letters of the explanation."""
 
 
 class ActionProvider(Provider):
@@ -30,8 +34,7 @@ class ActionProvider(Provider):
 
     def _name(self, action: Action) -> str:
         keys = keys_of(action, self._program.user_keymap)
-        where = f"{TITLES[action.scope]}: " if action.scope in TITLES else ""
-        return f"{where}{action.help}  ({spelled(keys[0], ascii_only=self._program.terminal.is_ascii)})"
+        return f"{action.label}: {action.help}  ({spelled(keys[0], ascii_only=self._program.terminal.is_ascii)})"
 
     async def discover(self) -> Hits:
         """Offer everything before anything is typed."""
@@ -44,4 +47,10 @@ class ActionProvider(Provider):
         for action in self._actions():
             name = self._name(action)
             if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(name), partial(self._program.perform, action), name)
+                is_named = action.label.startswith(query.strip().casefold())
+                yield Hit(
+                    score + NAMED_SCORE * is_named,
+                    matcher.highlight(name),
+                    partial(self._program.perform, action),
+                    name,
+                )

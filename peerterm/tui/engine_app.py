@@ -37,6 +37,7 @@ class EngineApp(App[None]):
         connect: Attaches to the engine; see ``Attachment``.
         terminal: What this terminal can do.
         config: The profile's ``config.toml``; who begins without one is welcomed.
+        may_start: Whether an engine may be started.
 
     Attributes:
         terminal: As given.
@@ -44,6 +45,7 @@ class EngineApp(App[None]):
         attachment: The way to the engine.
         main: What is below all dialogs.
         news: What the user was told last: Unix time, level and text, oldest first.
+        told: How much the user was told in all.
     """
 
     def __init__(
@@ -51,13 +53,16 @@ class EngineApp(App[None]):
         connect: Callable[[bool], AbstractAsyncContextManager[EngineApi]],
         terminal: Terminal | None = None,
         config: Path | None = None,
+        *,
+        may_start: bool = True,
     ) -> None:
         self.terminal = terminal or Terminal()
         super().__init__(ansi_color=self.terminal.is_colourless or None, driver_class=self.terminal.driver_class)
         self.model = Model()
-        self.attachment = Attachment(connect, self._event, self._attached)
+        self.attachment = Attachment(connect, self._event, self._attached, may_start=may_start)
         self.main = MainScreen(self.model)
         self.news: deque[tuple[float, str, str]] = deque(maxlen=MAX_NEWS)
+        self.told = 0
         self._config = config
         self._is_welcome = config is not None
         self._is_dirty = False
@@ -69,6 +74,7 @@ class EngineApp(App[None]):
 
     def look_for_engine(self) -> None:
         """Attach from now on, as long as the app runs."""
+        self._plan_flush()  # what was wrong before there was a screen is told without an engine, too
         self.run_worker(self.attachment.run(), name="engine", group="engine")
 
     def _event(self, event: Event) -> None:
@@ -90,7 +96,8 @@ class EngineApp(App[None]):
         if not self.screen_stack:  # it is leaving
             return
         changes = self.model.take_changes()
-        self.news.extend((time.time(), level, text) for level, text in changes.news)
+        for level, text in changes.news:
+            self._note(level, text)
         with self.batch_update():
             self.main.show(changes)
         if changes.everything and self._is_welcome:
@@ -105,8 +112,11 @@ class EngineApp(App[None]):
             self.push_screen(Welcome(self._config))
 
     def _attached(self) -> None:
+        if self.attachment.lost and not self.model.is_lost:
+            self.model.lose_engine()
+            self._plan_flush()
         if self.is_running:
-            self.main.show_lost(self.attachment.lost)
+            self.main.show_lost(self.attachment.lost, may_start=self.attachment.may_start)
 
     def ask(self, question: Awaitable[object], done: str = "") -> None:
         """Ask the engine for something beside the keyboard; say ``done``, or what was wrong."""
@@ -124,5 +134,9 @@ class EngineApp(App[None]):
     def say(self, text: str, level: str = "info") -> None:
         """Tell the user something for a few seconds, in the status row; trouble can be read in the log later."""
         if level in {"warning", "error"}:
-            self.news.append((time.time(), level, text))
+            self._note(level, text)
         self.main.status.say(text, level)
+
+    def _note(self, level: str, text: str) -> None:
+        self.told += 1
+        self.news.append((time.time(), level, text))

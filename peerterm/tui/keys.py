@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,7 +74,7 @@ class Action:
 ACTIONS: tuple[Action, ...] = (
     Action("anywhere.help", ("f1",), "help", "help", "Show every key of this pane"),
     Action("anywhere.settings", ("f2",), "settings", "settings", "Change settings"),
-    Action("anywhere.palette", ("ctrl+p",), "command_palette", "commands", "Run any action by its name"),
+    Action("anywhere.palette", ("ctrl+p",), "command_palette", "cmds", "Run any action by its name"),
     Action("anywhere.jump", ("ctrl+o",), "jump", "jump", "Choose a pane from a list"),
     Action("anywhere.attention", ("ctrl+g",), "attention", "attention", "Go to what needs attention next"),
     Action("anywhere.redraw", ("ctrl+l",), "redraw", "redraw", "Draw the screen anew"),
@@ -112,6 +113,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("peers.sort", ("s",), "sort", "sort", "Choose the order of the peers", 4),
     Action("peers.copy", ("y",), "copy", "copy", "Copy the name, address or id"),
     Action("peers.info", ("i",), "info", "info", "Say all that is known of the peer"),
+    Action("peers.own", ("m",), "own_link", "own link", "Show the link and QR code of this machine"),
     Action(
         "files.open",
         ("enter", "l", "right"),
@@ -141,6 +143,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("transfers.retry", ("r",), "retry", "retry", "Try again what failed or was cancelled", 3),
     Action("transfers.later", ("J",), "move_later", "order", "Move down in the queue", 4),
     Action("transfers.sooner", ("K",), "move_sooner", "sooner", "Move up in the queue"),
+    Action("transfers.first", ("less_than_sign",), "move_first", "first", "Move to the front of the queue"),
+    Action("transfers.last", ("greater_than_sign",), "move_last", "last", "Move to the end of the queue"),
+    Action(
+        "transfers.more", ("plus",), "prioritise(1)", "urgent", "Raise the priority, so that it runs before others"
+    ),
+    Action("transfers.less", ("minus",), "prioritise(-1)", "patient", "Lower the priority"),
     Action("transfers.clear", ("c",), "clear", "clear", "Take what has ended off the list", 5),
     Action("transfers.details", ("v",), "details", "details", "Show or hide the details", 8),
     Action("transfers.filter", ("slash",), "filter", "filter", "Show only transfers whose name has these words", 6),
@@ -184,7 +192,17 @@ def actions_in(pane: str) -> list[Action]:
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     """Return the keys of an action as the user wants them: by a comma-separated keymap, else as they are."""
-    return [key.strip() for key in keymap[action.id].split(",")] if action.id in keymap else list(action.keys)
+    return _parts(keymap[action.id]) if action.id in keymap else list(action.keys)
+
+
+def _parts(keys: str) -> list[str]:
+    return [key.strip() for key in keys.split(",")]
+
+
+def _is_key(key: str) -> bool:
+    """Whether a terminal can send a key of this name."""
+    base = key.rpartition("+")[2] or key
+    return base in _NAMED_KEYS or key_to_character(base) is not None
 
 
 def hints_of(pane: str) -> list[Action]:
@@ -206,8 +224,10 @@ def _named(*ids: str) -> list[Action]:
     return [action for name in ids for action in ACTIONS if action.id == name]
 
 
+_NAMED_KEYS = {key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values())
 _SYMBOLS = {
     "question_mark": "?", "comma": ",", "colon": ":", "slash": "/", "escape": "Esc", "enter": "Enter",
+    "plus": "+", "minus": "-", "less_than_sign": "<", "greater_than_sign": ">",
     "space": "Space", "tab": "Tab", "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End", "backspace": "Bksp",
 }  # fmt: skip
@@ -225,7 +245,7 @@ def spelled(key: str, *, ascii_only: bool = False) -> str:
 
 
 def clashes(keymap: Mapping[str, str], scopes: Iterable[str] = PANES) -> list[str]:
-    """Return what is wrong with a user keymap: names of no action, and keys that would mean two things in a pane.
+    """Return what is wrong with a user keymap: names of no action or key, and keys of two meanings in a pane.
 
     Args:
         keymap: Comma-separated keys by action id.
@@ -233,6 +253,9 @@ def clashes(keymap: Mapping[str, str], scopes: Iterable[str] = PANES) -> list[st
     """
     known = {action.id for action in ACTIONS}
     faults = [f"there is no action {name}" for name in keymap if name not in known]
+    faults += [
+        f"{name}: there is no key {key}" for name in keymap for key in _parts(keymap[name]) if not _is_key(key)
+    ]
     for pane in scopes:
         taken: dict[str, str] = {}
         for action in actions_in(pane):

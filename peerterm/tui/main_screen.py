@@ -104,9 +104,9 @@ class MainScreen(Screen[None]):
         self.status.show(self._model)
         self._show_hints()
 
-    def show_lost(self, reason: str) -> None:
+    def show_lost(self, reason: str, *, may_start: bool) -> None:
         """Say why there is no engine, or with an empty reason that there is one."""
-        self.query_one(Banner).show(reason)
+        self.query_one(Banner).show(reason, may_start=may_start)
 
     def on_descendant_focus(self) -> None:
         """Name the keys that work there."""

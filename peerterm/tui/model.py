@@ -5,7 +5,7 @@ Text in views is as peers gave it: the engine must get it back unchanged. Widget
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from peerterm.api.events import (
@@ -25,6 +25,8 @@ from peerterm.api.events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from peerterm.api.events import Event
     from peerterm.api.views import PeerView, ShareView, StatusView, TransferView
 
@@ -44,9 +46,6 @@ class Changes:
     transfers: set[str] = field(default_factory=set)
     news: list[tuple[str, str]] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return bool(self.everything or self.status or self.peers or self.shares or self.transfers or self.news)
-
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -62,11 +61,12 @@ class Rates:
 
 
 class Model:
-    """Peers, shares and transfers by id, in the order they became known.
+    """Peers, shares and transfers by id; transfers in the engine's order: downloads as their turns come.
 
     Attributes:
         status: ``None`` before the first snapshot.
         seen_failures: Failed transfers that the user went to.
+        is_lost: Whether the engine that told all this is gone.
     """
 
     def __init__(self) -> None:
@@ -75,6 +75,9 @@ class Model:
         self.shares: dict[str, ShareView] = {}
         self.transfers: dict[str, TransferView] = {}
         self.seen_failures: set[str] = set()
+        self.is_lost = False
+        self._places: dict[str, int] = {}
+        self._next_place = 0
         self._changes = Changes()
 
     def take_changes(self) -> Changes:
@@ -114,23 +117,54 @@ class Model:
             case Notice(level=level, text=text):
                 self._tell(level, text)
 
+    def lose_engine(self) -> None:
+        """Take it that nothing moves and nobody is seen as long as there is no engine that would tell."""
+        self.is_lost = self.status is not None
+        for key, peer in self.peers.items():
+            self.peers[key] = replace(peer, state="offline")
+        for key, transfer in self.transfers.items():
+            sources = [replace(source, rate=0.0) for source in transfer.sources]
+            self.transfers[key] = replace(transfer, rate=0.0, eta=None, sources=sources)
+        self._changes.peers |= self.peers.keys()
+        self._changes.transfers |= self.transfers.keys()
+
     def forget_transfer(self, transfer_id: str) -> None:
         """Take a transfer off the list."""
         if self.transfers.pop(transfer_id, None):
+            self._places.pop(transfer_id, None)
             self._changes.transfers.add(transfer_id)
             self.seen_failures.discard(transfer_id)
 
+    def order(self, transfers: Iterable[TransferView]) -> None:
+        """Take all transfers in the order that the engine has them in now."""
+        before, self.transfers = self.transfers, {}
+        self._places.clear()
+        for transfer in transfers:
+            self.transfers[transfer.transfer_id] = transfer
+            self._give_last_place(transfer.transfer_id)
+        self._changes.transfers |= before.keys() | self.transfers.keys()
+
+    def place_of(self, transfer_id: str) -> int:
+        """Return a number that is less for what stands further in front."""
+        return self._places.get(transfer_id, 0)
+
+    def _give_last_place(self, transfer_id: str) -> None:
+        self._next_place += 1
+        self._places[transfer_id] = self._next_place
+
     def _reset(self, snapshot: Snapshot) -> None:
-        self.status = snapshot.status
+        self.status, self.is_lost = snapshot.status, False
         self.peers = {peer.peer_id: peer for peer in snapshot.peers}
         self.shares = {share.share_id: share for share in snapshot.shares}
-        self.transfers = {transfer.transfer_id: transfer for transfer in snapshot.transfers}
+        self.order(snapshot.transfers)
         self.seen_failures &= {key for key, each in self.transfers.items() if each.state == "failed"}
         self._changes.everything = True
 
     def _transfer_changed(self, transfer: TransferView) -> None:
         before = self.transfers.get(transfer.transfer_id)
         self.transfers[transfer.transfer_id] = transfer
+        if before is None or (before.state in ENDED) != (transfer.state in ENDED):
+            self._give_last_place(transfer.transfer_id)  # what ends or begins again stands behind its like
         self._changes.transfers.add(transfer.transfer_id)
         if transfer.state != "failed":
             self.seen_failures.discard(transfer.transfer_id)
@@ -157,8 +191,9 @@ class Model:
     @property
     def rates(self) -> Rates:
         """Sum up what moves."""
-        down = [each for each in self.transfers.values() if each.direction == "down" and each.state == "running"]
-        up = [each for each in self.transfers.values() if each.direction == "up" and each.state == "running"]
+        running = [each for each in self.transfers.values() if each.state == "running" and not self.is_lost]
+        down = [each for each in running if each.direction == "down"]
+        up = [each for each in running if each.direction == "up"]
         queued = [each for each in self.transfers.values() if each.state in {"queued", "connecting", "waiting"}]
         failed = [
             key for key, each in self.transfers.items() if each.state == "failed" and key not in self.seen_failures

@@ -12,12 +12,20 @@ MAX_WAYS = 200
 
 
 def _at_home(text: str) -> Path:
-    """Put the home folder for a leading ``~``; nobody's home is left as it is."""
+    """Put the home folder for a leading ``~``; nobody's home is left as it is.
+
+    Whoever types a path from the root behind a ``~/`` that stands there already means that path.
+    """
+    text = text.removeprefix("~/") if text.startswith("~//") else text
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for a user who does not exist
 
 
 def expanded(text: str) -> str:
-    """Return a typed path as the engine must be told it."""
+    """Return a typed path as the engine must be told it.
+
+    Raises:
+        OSError: It is relative, and the folder that the program is in was deleted.
+    """
     return os.path.abspath(_at_home(text))  # noqa: PTH100 - Path.absolute keeps ".."
 
 
@@ -50,12 +58,12 @@ def fault_of_share(text: str) -> str:
     """Return what is wrong with a path to share; nothing if it can be."""
     if not text.strip():
         return "type the path of a file or folder"
-    path = Path(expanded(text))
     try:
+        path = Path(expanded(text))
         if not path.exists():
             return f"{path} does not exist"
     except (OSError, ValueError) as error:
-        return str(error)
+        return _reason(text, error)
     return "" if os.access(path, os.R_OK) else f"{path} may not be read"
 
 
@@ -63,9 +71,16 @@ def fault_of_folder(text: str) -> str:
     """Return what is wrong with a folder to download into; one that does not exist is made."""
     if not text.strip():
         return "type the path of a folder"
-    path = Path(expanded(text))
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    if not path.is_dir():
-        return f"{path} is not a folder"
+    try:
+        path = Path(expanded(text))
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        if not path.is_dir():
+            return f"{path} is not a folder"
+    except (OSError, ValueError) as error:
+        return _reason(text, error)
     return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} may not be written"
+
+
+def _reason(text: str, error: OSError | ValueError) -> str:
+    return f"{text}: {(isinstance(error, OSError) and error.strerror) or error}"

@@ -40,13 +40,13 @@ def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True,
     async def connect(start: bool) -> AsyncIterator[EngineApi]:
         from peerterm.control.launch import attach  # noqa: PLC0415 - the first frame does not wait for it
 
-        async with await attach(paths, start=start and may_start, extra_args=extra_args) as engine:
+        async with await attach(paths, start=start, extra_args=extra_args) as engine:
             yield engine
 
     keymap = dict(wanted.keymap)
     driver = replace(terminal, driver_class=TerminalDriver)
     config = None if extra_args else paths.config
-    program = PeertermApp(connect, driver, keymap, config, engine_stays=engine_stays)
+    program = PeertermApp(connect, driver, keymap, config, engine_stays=engine_stays, may_start=may_start)
     fault = fault.replace(str(paths.config), paths.config.name)  # all of it must fit a row
     for text in [fault] if fault else clashes(keymap):
         program.model.apply(Notice(level="warning", text=text))

@@ -15,18 +15,21 @@ from peerterm.errors import UsageError
 MAX_HISTORY = 100
 """Most lines that are remembered."""
 
+LINK = "peerterm:"
+_ROOT = re.compile(r"[0-9a-f]{64}")
+
 SIZE_HINT = "write size:>10M, size:<2G or size:10M..2G"
 _BOUND = re.compile(r"(?P<side>[<>])=?(?P<size>.+)")
 
 
 def parse_line(line: str) -> SearchQuery:
-    """Read a line: every term that is no ``type:`` or ``size:`` is a word to look for.
+    """Read a line: every term that is no ``type:`` or ``size:`` is a word to look for; of a link its root.
 
     A type may be shortened as long as it is clear; of several types the last one counts, of several sizes all do.
     ``>`` and ``<`` include the size itself.
 
     Raises:
-        UsageError: There is no word, no such type, or no such size.
+        UsageError: There is no word, no such type or size, or the link is none to a content.
     """
     words: list[str] = []
     kind = "any"
@@ -40,7 +43,7 @@ def parse_line(line: str) -> SearchQuery:
             least = max(least, low)
             most = high if most is None or (high is not None and high < most) else most
         else:
-            words.append(term)
+            words.append(_root_in(term))
     if most is not None and least > most:
         raise UsageError("no size lies between the bounds", SIZE_HINT)
     if not words:
@@ -62,6 +65,16 @@ def with_values(line: str, name: str, values: list[str]) -> str:
 def letters(query: SearchQuery) -> int:
     """Count what of the words was typed, blanks apart."""
     return sum(map(len, query.text.split()))
+
+
+def _root_in(term: str) -> str:
+    """Return what a word stands for: of a link the content's root, which a search finds as it finds words."""
+    if not term.startswith(LINK):
+        return term
+    root = term.removeprefix(LINK).partition("?")[0]
+    if not _ROOT.fullmatch(root):
+        raise UsageError("this link is not one to a content", "a peerterm: link names a root of 64 hex digits")
+    return root
 
 
 def _is_filter(term: str, name: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import Binding
+from textual.containers import VerticalScroll
 from textual.widgets import Input
 
 from peerterm.config_values import BadValue, rate
@@ -30,7 +31,7 @@ class Bandwidth(Dialog[None]):
         Binding("up", "app.focus_previous", "Previous", show=False),
     ]
     KEYS = "Enter set   Tab next   Esc close   e.g. 10M, 800K; none lifts a limit"
-    DEFAULT_CSS = "Bandwidth Input { margin-bottom: 1; }"
+    DEFAULT_CSS = "Bandwidth Input { margin-bottom: 1; } Bandwidth.-low Input { margin-bottom: 0; }"
 
     def __init__(self, transfer: TransferView | None) -> None:
         super().__init__("Limits, in bytes a second")
@@ -38,13 +39,10 @@ class Bandwidth(Dialog[None]):
 
     def body(self) -> Iterable[Widget]:
         """Offer a line for each limit."""
-        yield Plain("all downloads together")
-        yield Input(id="down", compact=True)
-        yield Plain("all uploads together")
-        yield Input(id="up", compact=True)
+        lines = [Plain("all downloads together"), _line("down"), Plain("all uploads together"), _line("up")]
         if self._transfer:
-            yield Plain(f"only {self._transfer.name}")
-            yield Input(limit_text(self._transfer.limit), id="one", compact=True)
+            lines += [Plain(f"only {self._transfer.name}"), _line("one", limit_text(self._transfer.limit))]
+        yield VerticalScroll(*lines, can_focus=False)
         yield Plain(id="fault", classes="fault")
 
     def on_mount(self) -> None:
@@ -60,36 +58,44 @@ class Bandwidth(Dialog[None]):
             self._tell(error.advice)
             return
         for name, limit in (("#down", limits.down), ("#up", limits.up)):
-            field = self.query_one(name, Input)
-            field.value = field.value or limit_text(limit)  # not over what was typed meanwhile
+            self.query_one(name, Input).placeholder = limit_text(limit)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Set the limit typed."""
-        self._set(event.input.id or "", event.value)
+    def on_input_submitted(self) -> None:
+        """Set the limits typed."""
+        wanted: dict[str, int] = {}
+        for field in self.query(Input):
+            if text := field.value.strip():
+                try:
+                    wanted[field.id or ""] = rate(text)
+                except BadValue as error:
+                    self._tell(f"{text} {error}")
+                    return
+        self._set(wanted)
 
     @work(exclusive=True, group="limit")
-    async def _set(self, name: str, text: str) -> None:
+    async def _set(self, wanted: dict[str, int]) -> None:
+        """Set limits by their fields' ids, none of them if there are none."""
         try:
-            limit = rate(text or "none")
             engine = self.program.attachment.engine
-            match name:
-                case "down":
-                    await engine.limit(down=limit)
-                case "up":
-                    await engine.limit(up=limit)
-                case _:
-                    assert self._transfer
-                    await engine.limit(self._transfer.transfer_id, down=limit)
-        except BadValue as error:
-            self._tell(f"{text} {error}")
+            if "down" in wanted or "up" in wanted:
+                await engine.limit(down=wanted.get("down"), up=wanted.get("up"))
+            if "one" in wanted and self._transfer:
+                await engine.limit(self._transfer.transfer_id, down=wanted["one"])
         except PeertermError as error:
             self._tell(error.advice)
-        else:
-            self.program.say("limit set" if limit else "limit lifted")
-            self.dismiss(None)
+            return
+        if wanted:
+            verb = "set" if any(wanted.values()) else "lifted"
+            self.program.say(f"{'limit' if len(wanted) == 1 else 'limits'} {verb}")
+        self.dismiss(None)
 
     def _tell(self, text: str) -> None:
         self.query_one("#fault", Plain).say(text, layout=True)
+
+
+def _line(name: str, present: str = "") -> Input:
+    """Return an empty line, which leaves a limit as it is; the present one is only shown."""
+    return Input(placeholder=present, id=name, compact=True, select_on_focus=False)
 
 
 def limit_text(limit: int) -> str:

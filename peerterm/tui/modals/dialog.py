@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+LOW_ROWS = 18
+"""From so many rows on a dialog has blank lines."""
+
 FRAME_ROWS, MAX_BODY_ROWS = 7, 16
 """Rows of a dialog around its body, at most; and rows of a body before it scrolls."""
 
@@ -57,6 +60,7 @@ class Dialog(ModalScreen[Result], Generic[Result]):
             if not action.binding().priority  # such as Ctrl+c, which else would not get past a dialog
         ),
     ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_ROWS, "-high")]  # noqa: RUF012 - as Textual declares it
     KEYS = "Esc close"
 
     def __init__(self, title: str) -> None:

@@ -6,8 +6,10 @@ focus starts on what does nothing, and no dialog is confirmed by the key that op
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import asyncio
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from textual import work
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.geometry import Region
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
     from textual.widget import Widget
+
+Found = TypeVar("Found")
 
 
 class Confirm(Dialog[bool]):
@@ -154,19 +158,24 @@ class Prompt(Dialog[str]):
         """Take back what was said of an earlier text."""
         self._tell()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    @work(exclusive=True, group="prompt")
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
         """Accept the text, or say what is wrong with it."""
-        if fault := self._check(event.value):
+        if fault := await self._looked_up(self._check, event.value):
             self._tell(fault)
-        else:
+        elif event.value == event.input.value:
             self.dismiss(event.value)
 
-    def action_complete(self) -> None:
+    @work(exclusive=True, group="prompt")
+    async def action_complete(self) -> None:
         """Go on as far as there is one way."""
         if self._complete is None:
             return
         field = self.query_one(Input)
-        ways = self._complete(field.value)
+        typed = field.value
+        ways = await self._looked_up(self._complete, typed)
+        if field.value != typed:
+            return
         if not ways:
             self._tell("nothing begins like that")
             return
@@ -179,6 +188,10 @@ class Prompt(Dialog[str]):
             more = f" and {len(ways) - self.MAX_SHOWN} more" if len(ways) > self.MAX_SHOWN else ""
             names = [way.rstrip("/").rpartition("/")[2] for way in ways[: self.MAX_SHOWN]]
             self._tell(f"{'  '.join(names)}{more}", is_fault=False)
+
+    async def _looked_up(self, look: Callable[[str], Found], text: str) -> Found:
+        """Look; of what completes, on a disk that may take its time or may be gone."""
+        return await asyncio.to_thread(look, text) if self._complete else look(text)
 
     def _tell(self, text: str = "", *, is_fault: bool = True) -> None:
         said = self.query_one("#said", Plain)

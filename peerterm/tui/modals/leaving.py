@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from peerterm.errors import PeertermError
+from peerterm.errors import PeertermError, UsageError
 from peerterm.tui.modals.dialogs import Choice
 from peerterm.tui.modals.too_small import TooSmall
 from peerterm.tui.model import ENDED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from peerterm.api.engine import EngineApi
     from peerterm.tui.app import PeertermApp
 
 
@@ -31,14 +35,29 @@ async def leave(program: PeertermApp) -> None:
     options = [
         ("y", "leave; they go on, and peerterm shows them again", "keep"),
         ("s", "leave and stop the engine; downloads go on when it starts again", "stop"),
+        ("p", "leave and pause all downloads", "pause"),
+        ("x", "leave and cancel all downloads; what has come stays on disk", "cancel"),
         ("n", "stay here", ""),
     ]
     chosen = await program.push_screen_wait(Leaving(f"Transfers are under way: {number}", options))
-    if chosen == "stop":
-        try:
-            await program.attachment.engine.stop()
-        except PeertermError as error:
-            program.say(error.advice, "error")
-            return
+    try:
+        await _settle(program.attachment.engine, chosen or "", [each.transfer_id for each in downloads])
+    except PeertermError as error:
+        program.say(error.advice, "error")
+        return
     if chosen:
         program.exit()
+
+
+async def _settle(engine: EngineApi, chosen: str, downloads: Sequence[str]) -> None:
+    """Do as the user chose.
+
+    Raises:
+        PeertermError: The engine does not.
+    """
+    if chosen == "stop":
+        await engine.stop()
+    elif chosen in {"pause", "cancel"}:
+        for transfer in downloads:
+            with suppress(UsageError):  # it ended meanwhile
+                await (engine.pause if chosen == "pause" else engine.cancel)(transfer)

@@ -73,12 +73,13 @@ class Sections(Static, can_focus=True):
 
     def _draw(self) -> None:
         is_row = self.size.height < len(self._titles)
+        pad = " " if sum(len(title) + 2 for title in self._titles) <= self.size.width else ""
         present = "reverse" if self.has_focus else "bold $primary"
         parts = [
-            Content.styled(f" {title} " if is_row else f" {title:<11} ", present if at == self._at else "")
+            Content.styled(f"{pad}{title}{pad}" if is_row else f" {title:<11} ", present if at == self._at else "")
             for at, title in enumerate(self._titles)
         ]
-        self.update(Content("" if is_row else "\n").join(parts), layout=False)
+        self.update(Content("\n" if not is_row else "" if pad else " ").join(parts), layout=False)
 
 
 class Words(Static, can_focus=True):

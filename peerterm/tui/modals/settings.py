@@ -19,7 +19,7 @@ from textual.widgets import Input
 from peerterm.config import Settings
 from peerterm.display import counted
 from peerterm.errors import ConfigError, PeertermError
-from peerterm.tui.changing import change_setting, restart_engine
+from peerterm.tui.changing import MAY_NOT_START, change_setting, restart_engine
 from peerterm.tui.modals.dialogs import Confirm, Dialog
 from peerterm.tui.modals.setting_field import Field, Sections, Words
 from peerterm.tui.preferences import explained, waits_for_engine
@@ -53,7 +53,7 @@ class SettingsScreen(Dialog[None]):
         Binding("f5", "restart", "Restart", show=False),
         Binding("q,comma,f2", "turn_away", "Close", show=False),
     ]
-    KEYS = "Enter save   Ctrl+r default   F5 restart engine   Esc revert, close"
+    KEYS = "Esc revert, close   Enter save   Ctrl+r default   F5 restart engine"
     DEFAULT_CSS = """
     SettingsScreen > Vertical { height: 20; }
     SettingsScreen #columns { height: 1fr; min-height: 2; layout: horizontal; }
@@ -66,6 +66,8 @@ class SettingsScreen(Dialog[None]):
     SettingsScreen #said { height: 5; }
     SettingsScreen #broken { height: 1fr; }
     SettingsScreen .keys { margin-top: 0; }
+    SettingsScreen.-low #said { height: 2; }
+    SettingsScreen.-low #file { display: none; }
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -230,9 +232,19 @@ class SettingsScreen(Dialog[None]):
 
     @work(exclusive=True, group="dialogs")
     async def action_restart(self) -> None:
-        """Restart the engine, so that it reads its settings."""
+        """Restart the engine, so that it reads its settings; not if none could start then."""
+        try:
+            self._read()
+        except ConfigError as error:
+            self.program.say(error.advice, "error")
+            return
+        if not self.program.attachment.may_start:
+            self.program.say(f"{MAY_NOT_START}; start it again where it was started", "warning")
+            return
         question = Confirm(
-            "Restart the engine?", "Transfers under way stop for a moment, then go on by themselves."
+            "Restart the engine?",
+            "Transfers under way stop for a moment, then go on by themselves.",
+            "It comes back in the background, without flags it was started with by hand.",
         )
         if await self.app.push_screen_wait(question):
             self.program.run_worker(self._restart(), exclusive=True, group="restart")

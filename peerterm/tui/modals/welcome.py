@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding
+from textual.containers import VerticalScroll
 from textual.suggester import Suggester
 from textual.widgets import Input
 
@@ -54,7 +56,7 @@ class Welcome(Dialog[None]):
         Binding("up", "app.focus_previous", "Previous", show=False),
     ]
     KEYS = "Enter accept   Tab next   Right completes a path   Esc leave it at that"
-    DEFAULT_CSS = "Welcome Input { margin-bottom: 1; }"
+    DEFAULT_CSS = "Welcome Input { margin-bottom: 1; } Welcome.-low Input { margin-bottom: 0; }"
 
     def __init__(self, file: Path) -> None:
         """Take the ``config.toml`` that is to be made.
@@ -72,18 +74,16 @@ class Welcome(Dialog[None]):
 
     def body(self) -> Iterable[Widget]:
         """Offer a line for each answer."""
-        yield Plain("Your name, as others on this network see it")
-        yield Input(self._defaults["node.name"], id="name", compact=True, select_on_focus=False)
-        yield Plain("Folder for downloads")
-        yield Input(
-            self._defaults["files.download_dir"],
-            id="downloads",
-            compact=True,
-            select_on_focus=False,
-            suggester=PathSuggester(),
+        downloads = self._defaults["files.download_dir"]
+        yield VerticalScroll(
+            Plain("Your name, as others on this network see it"),
+            Input(self._defaults["node.name"], id="name", compact=True, select_on_focus=False),
+            Plain("Folder for downloads"),
+            Input(downloads, id="downloads", compact=True, select_on_focus=False, suggester=PathSuggester()),
+            Plain("Folder to share; leave it empty to share nothing now"),
+            Input(id="share", compact=True, select_on_focus=False, suggester=PathSuggester()),
+            can_focus=False,
         )
-        yield Plain("Folder to share; leave it empty to share nothing now")
-        yield Input(id="share", compact=True, suggester=PathSuggester())
         yield Plain(id="fault", classes="fault")
 
     def on_mount(self) -> None:
@@ -94,13 +94,15 @@ class Welcome(Dialog[None]):
         """Take back what was wrong."""
         self._tell("")
 
-    def on_input_submitted(self) -> None:
+    @work(exclusive=True, group="answers")
+    async def on_input_submitted(self) -> None:
         """Accept the answers, or say what is wrong with one."""
         name, downloads, share = (self._text(field) for field in ("name", "downloads", "share"))
         faults = {
             "name": fault_of("node.name", name),
-            "downloads": fault_of("files.download_dir", downloads) or fault_of_folder(downloads),
-            "share": fault_of_share(share) if share else "",
+            "downloads": fault_of("files.download_dir", downloads)
+            or await asyncio.to_thread(fault_of_folder, downloads),
+            "share": await asyncio.to_thread(fault_of_share, share) if share else "",
         }
         for field, fault in faults.items():
             if fault:
@@ -133,7 +135,7 @@ class PathSuggester(Suggester):
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the first path that begins like that."""
-        return next(iter(complete_path(value)), None) if value else None
+        return next(iter(await asyncio.to_thread(complete_path, value)), None) if value else None
 
 
 async def _begin(program: PeertermApp, file: Path, settings: dict[str, str], share: str) -> None:

@@ -69,9 +69,6 @@ class Pane(Vertical):
     def back(self) -> None:
         """Leave what was begun here: an input, a filter."""
 
-    def details_toggled(self) -> None:
-        """Follow the class ``-details``, which was just set or taken away."""
-
     def transfer_at_cursor(self) -> TransferView | None:
         """Return the transfer that the user looks at; only the pane of transfers has one."""
         return None

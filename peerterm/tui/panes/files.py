@@ -12,6 +12,7 @@ from peerterm.api.views import PeerView
 from peerterm.display import counted
 from peerterm.errors import NotFound, PeertermError
 from peerterm.tui.browsing import Place, Trail
+from peerterm.tui.downloading import ask_for_everything, everything_of
 from peerterm.tui.links import link_to, reference_to
 from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.file_rows import FileRow, facts_of, file_table, size_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from peerterm.api.views import BrowsePage, EntryView
+    from peerterm.tui.modals.dialogs import Confirm
     from peerterm.tui.model import Changes
     from peerterm.tui.widgets.virtual_table import VirtualTable
 
@@ -44,7 +46,7 @@ class FilesPane(OffersPane[FileRow]):
         self._place = Place()
         self._trail = Trail()
         self._aim = ""  # the row that the cursor is to be on as soon as it is there
-        self._listing: Literal["coming", "complete", "cut short", "failed"] = "complete"
+        self._listing: Literal["coming", "complete", "cut short", "outdated", "failed"] = "complete"
         self._offered: object = None  # what the owner offered when the listing began
 
     def make_table(self) -> VirtualTable[FileRow]:
@@ -102,6 +104,16 @@ class FilesPane(OffersPane[FileRow]):
         else:
             self.workers.cancel_group(self, "listing")
             self._list_peers()
+
+    def back(self) -> None:
+        """Leave the filter, stop the listing, or take marks away: one of them at a time."""
+        if self._listing == "coming" and not self.is_filtering:
+            self.workers.cancel_group(self, "listing")
+            self._listing = "cut short"
+            self.table.empty = ("This folder was not listed to its end.", "h goes up.")
+            self.show_title()
+        else:
+            super().back()
 
     # What is listed
 
@@ -168,7 +180,9 @@ class FilesPane(OffersPane[FileRow]):
         except PeertermError as error:
             self._failed(error)
         else:
-            if not page.next:
+            if page.next:
+                self._listing = "outdated"
+            else:
                 self.table.replace_rows(page.entries)
         self.show_title()
 
@@ -227,6 +241,7 @@ class FilesPane(OffersPane[FileRow]):
             return
         amount = f"{count:,} {'entry' if count == 1 else 'entries'}"
         words = {"coming": f"{amount} so far ...", "failed": "not everything", "cut short": f"the first {amount}"}
+        words["outdated"] = f"{amount} before a change; h l lists them anew"
         fact = words.get(self._listing, amount) if count or self._listing == "complete" else ""
         if not self._is_here:
             fact = "not online"
@@ -249,8 +264,13 @@ class FilesPane(OffersPane[FileRow]):
             raise PeertermError("that is on this machine already")
         entries: list[EntryView] = []
         for row in rows:
-            entries += (await self.engine.browse(row.peer_id)).entries if isinstance(row, PeerView) else [row]
-        return [Offer(entry.name, entry.size, entry.root) for entry in entries]
+            entries += await everything_of(self.engine, row.peer_id) if isinstance(row, PeerView) else [row]
+        return [Offer(entry.name, entry.size, entry.root, entry.kind == "folder") for entry in entries]
+
+    def question(self, rows: Sequence[FileRow], offers: Sequence[Offer]) -> Confirm | None:
+        """Ask before everything of a peer is downloaded, however little that is."""
+        peers = [row for row in rows if isinstance(row, PeerView)]
+        return ask_for_everything(peers) if peers else super().question(rows, offers)
 
     def copies(self, row: FileRow) -> Sequence[tuple[str, str, str]]:
         """Offer what names an entry to others; of a peer, name and id."""

@@ -30,6 +30,11 @@ class FilteredPane(Pane):
     def _filter(self) -> Input:
         return self.query_one(".filter", Input)
 
+    @property
+    def is_filtering(self) -> bool:
+        """Whether lines are hidden, or about to be."""
+        return self._filter.has_class("-shown")
+
     def back(self) -> None:
         """Show everything, and give the keys back to the lines."""
         with self.prevent(Input.Changed):

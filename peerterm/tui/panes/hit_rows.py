@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from peerterm.core.catalog import type_of
 from peerterm.display import counted
 from peerterm.tui import format as f
+from peerterm.tui.links import link_to, reference_to
 from peerterm.tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from peerterm.api.views import SearchHit
+    from peerterm.api.views import PeerView, SearchHit
 
 _COLUMNS = (
     Column("name", "Name", 28, flex=2),
@@ -75,6 +76,18 @@ def facts_of(hit: SearchHit) -> tuple[str, Sequence[tuple[str, str]]]:
         ("modified", f.date(hit.mtime)),
         ("root", hit.root),
         ("sha256", hit.sha256 or "-"),
+    ]
+
+
+def copies_of(hit: SearchHit, peers: Iterable[PeerView]) -> list[tuple[str, str, str]]:
+    """Return what names a hit to others: a key, what it is, and the text."""
+    path = reference_to(hit.peers[0].peer_id, hit.path, peers) if hit.peers else ""
+    return [
+        ("l", "link", link_to(hit.root, hit.name, hit.size)),
+        ("r", "root", hit.root),
+        ("h", "sha256", hit.sha256),
+        ("p", "path", path),
+        ("n", "name", hit.name),
     ]
 
 

@@ -66,7 +66,7 @@ class LogPane(FilteredPane):
         self._wanted: list[str] = []
         self._only_alarms = False
         self._trouble = ""
-        self._told_at = 0.0
+        self._told = 0
         self._title = Plain(classes="title")
 
     def compose(self) -> ComposeResult:
@@ -119,8 +119,8 @@ class LogPane(FilteredPane):
 
     def show(self, changes: Changes) -> None:
         """Add what the user was told, also while the pane was not to be seen."""
-        new = [told for told in self.program.news if told[0] > self._told_at]
-        self._told_at = new[-1][0] if new else self._told_at
+        count, self._told = self.program.told - self._told, self.program.told
+        new = list(self.program.news)[-count:] if count else []
         self._add([LogLine(at=at, level=level, source=NEWS, text=text) for at, level, text in new])
         self._tell()
 

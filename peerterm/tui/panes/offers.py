@@ -45,6 +45,7 @@ class Offer:
     name: str
     size: int
     root: str
+    is_folder: bool = False
 
 
 class OffersPane(TablePane[Row], Generic[Row]):
@@ -68,6 +69,12 @@ class OffersPane(TablePane[Row], Generic[Row]):
         Raises:
             PeertermError: It cannot be found out.
         """
+
+    def question(self, rows: Sequence[Row], offers: Sequence[Offer]) -> Confirm | None:
+        """Return what is asked before rows are downloaded, which mean these contents; ``None`` asks nothing."""
+        if len(offers) < MANY_DOWNLOADS:
+            return None
+        return Confirm(f"Download {_sum_of(offers)}?", "Each becomes a transfer of its own; a folder would be one.")
 
     @abstractmethod
     def show_title(self) -> None:
@@ -93,20 +100,19 @@ class OffersPane(TablePane[Row], Generic[Row]):
             self._counted_at = now
             self.show_title()
 
-    @work(exclusive=True, group="dialogs")
+    @work(group="getting")  # apart from dialogs: another one does not stop it
     async def action_download(self) -> None:
         """Download what is marked, or the row of the cursor."""
-        if offers := await self._wanted():
-            question = Confirm(
-                f"Download {_sum_of(offers)}?", "Each becomes a transfer of its own; a folder would be one."
-            )
-            if len(offers) < MANY_DOWNLOADS or await self.app.push_screen_wait(question):
+        rows = self.table.chosen
+        if offers := await self._wanted(rows):
+            question = self.question(rows, offers)
+            if question is None or await self.app.push_screen_wait(question):
                 self._get(offers)
 
-    @work(exclusive=True, group="dialogs")
+    @work(group="getting")
     async def action_download_to(self) -> None:
-        """Download what is marked, or the row of the cursor, into a folder that the user types."""
-        if not (offers := await self._wanted()):
+        """Download what is marked, or the row of the cursor, or a part of it, into a folder that the user types."""
+        if not (offers := await self._wanted(self.table.chosen)):
             return
         prompt = Prompt(
             f"Download {_sum_of(offers)} into",
@@ -117,10 +123,19 @@ class OffersPane(TablePane[Row], Generic[Row]):
         )
         if folder := await self.app.push_screen_wait(prompt):
             self._folder = folder
-            self._get(offers, expanded(folder))
+            only = await self._only() if len(offers) == 1 and offers[0].is_folder else []
+            if only is not None:
+                self._get(offers, expanded(folder), only)
 
-    async def _wanted(self) -> Sequence[Offer]:
-        if not (rows := self.table.chosen):
+    async def _only(self) -> list[str] | None:
+        """Ask which files of a folder are wanted, all without a pattern; ``None`` if the user turned away."""
+        note = "Patterns such as *.flac or /live/, with a blank between two; nothing is all of them."
+        if (typed := await self.app.push_screen_wait(Prompt("Only which files?", note=note))) is not None:
+            return typed.split()
+        return None
+
+    async def _wanted(self, rows: Sequence[Row]) -> Sequence[Offer]:
+        if not rows:
             self.program.say("nothing is here yet")
             return ()
         try:
@@ -132,18 +147,18 @@ class OffersPane(TablePane[Row], Generic[Row]):
             self.program.say("there is nothing to download yet", "warning")
         return offers
 
-    def _get(self, offers: Sequence[Offer], folder: str = "") -> None:
-        self.program.download([offer.root for offer in offers], folder)
+    def _get(self, offers: Sequence[Offer], folder: str = "", only: Sequence[str] = ()) -> None:
+        self.program.download([offer.root for offer in offers], folder, only)
         self.table.clear_marks()
 
     async def _usual_folder(self) -> str:
-        if not self._folder:
-            try:
-                settings = await self.engine.settings()
-            except PeertermError:
-                return "~/"  # only a suggestion
-            self._folder = next((each.value for each in settings if each.name == DOWNLOAD_SETTING), "~/")
-        return self._folder
+        if self._folder:
+            return self._folder
+        try:
+            settings = await self.engine.settings()
+        except PeertermError:
+            return "~/"  # only a suggestion
+        return next((each.value for each in settings if each.name == DOWNLOAD_SETTING), "~/")
 
     # Title
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 
-from peerterm.display import counted, some
+from peerterm.display import counted
 from peerterm.tui import format as f
-from peerterm.tui.modals.dialogs import Confirm
+from peerterm.tui.downloading import ask_for_everything, everything_of
+from peerterm.tui.modals.link import LinkScreen
 from peerterm.tui.panes.base import NO_ENGINE, pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
 from peerterm.tui.widgets.virtual_table import Cell, Column, VirtualTable
@@ -40,6 +41,10 @@ class PeersPane(TablePane["PeerView"]):
 
     SCOPE = "peers"
     BINDINGS: ClassVar[list[BindingType]] = pane_bindings("peers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._moving: set[str] = set()
 
     def make_table(self) -> VirtualTable[PeerView]:
         """Return the table of peers."""
@@ -109,6 +114,9 @@ class PeersPane(TablePane["PeerView"]):
             for key in changes.transfers
             if (transfer := self.model.transfers.get(key))
             for source in transfer.sources
+        } | self._moving  # whose transfer ended since it was drawn is still to be drawn without a rate
+        self._moving = {
+            source.peer_id for each in self.model.transfers.values() for source in each.sources if source.rate
         }
         self.table.put_many([self.model.peers[key] for key in changes.peers | moved if key in self.model.peers])
         self.table.empty = _NOBODY if self.model.status else NO_ENGINE
@@ -147,18 +155,23 @@ class PeersPane(TablePane["PeerView"]):
 
     @work(exclusive=True, group="dialogs")
     async def _ask_first(self, peers: list[PeerView]) -> None:
-        names = some([peer.name for peer in peers])
-        shares, size = sum(peer.shares for peer in peers), sum(peer.bytes for peer in peers)
-        amount = f"{counted(shares, 'share')}, {f.size(size)}"
-        if await self.app.push_screen_wait(Confirm(f"Download everything that {names} shares?", amount)):
+        if await self.app.push_screen_wait(ask_for_everything(peers)):
             self.ask(self._download([peer.peer_id for peer in peers]))
 
     async def _download(self, peers: list[str]) -> None:
-        pages = [await self.engine.browse(peer) for peer in peers]
-        if roots := [entry.root for page in pages for entry in page.entries if entry.root]:
+        shares = [await everything_of(self.engine, peer) for peer in peers]
+        if roots := [entry.root for entries in shares for entry in entries if entry.root]:
             self.program.download(roots)
         else:
             self.program.say("there is nothing to download yet", "warning")
+
+    def action_own_link(self) -> None:
+        """Show the link of this machine, and where it is found."""
+        self.ask(self._own_link())
+
+    async def _own_link(self) -> None:
+        own = await self.engine.identity()
+        self.app.push_screen(LinkScreen(f"{own.name} at {' '.join(own.addresses)}", own.link))
 
 
 def _seen(peer: PeerView) -> str:

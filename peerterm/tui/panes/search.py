@@ -13,9 +13,8 @@ from textual.widgets import Input
 from peerterm.display import counted
 from peerterm.errors import PeertermError, UsageError
 from peerterm.tui import format as f
-from peerterm.tui.links import link_to, reference_to
 from peerterm.tui.panes.base import pane_bindings
-from peerterm.tui.panes.hit_rows import facts_of, hit_table
+from peerterm.tui.panes.hit_rows import copies_of, facts_of, hit_table
 from peerterm.tui.panes.long_list import drop_rows, spare_rows
 from peerterm.tui.panes.offers import MAX_BATCH, Offer, OffersPane
 from peerterm.tui.query import letters, parse_line, values_of
@@ -73,7 +72,7 @@ class SearchPane(OffersPane["SearchHit"]):
         """Lay out the line above the list."""
         with Horizontal(classes="query"):
             yield Plain(" /")
-            yield QueryInput(placeholder="words  type:video  size:>10M")
+            yield QueryInput(placeholder="words or a link  type:video  size:>10M")
         yield from super().compose()
 
     def make_table(self) -> VirtualTable[SearchHit]:
@@ -197,6 +196,7 @@ class SearchPane(OffersPane["SearchHit"]):
                         break
         except PeertermError as error:
             self._trouble = (error.message, error.hint)
+            self._query = None  # so that the same line can be asked again
         self._ended()
 
     async def _take(self, hit: SearchHit) -> None:
@@ -235,6 +235,8 @@ class SearchPane(OffersPane["SearchHit"]):
     def show(self, changes: Changes) -> None:
         """Follow how many peers there are to ask."""
         if self.is_mounted and (changes.everything or changes.peers):
+            if changes.everything and self._query is None and self._trouble:
+                self._search_as_typed()  # what failed for want of an engine
             self.show_title()
 
     def show_title(self) -> None:
@@ -246,9 +248,8 @@ class SearchPane(OffersPane["SearchHit"]):
         if self._trouble or self._query is None:
             self.headline(self._trouble[0] if self._trouble else online, *way_on)
         elif self._is_searching:
-            self.headline(
-                f"{'0 hits' if self._is_outdated else hits}, {online}, searching ... (Esc stops)", *way_on
-            )
+            so_far = "0 hits" if self._is_outdated else hits
+            self.headline(f"{so_far}, {online}, searching ... (Esc stops)", *way_on)
         else:
             self.headline(f"first {hits}; type more to narrow" if self._is_cut else f"{hits}, {online}", *way_on)
         self.table.empty = self._trouble or self._reason(online)
@@ -287,18 +288,11 @@ class SearchPane(OffersPane["SearchHit"]):
     async def offers(self, rows: Sequence[SearchHit]) -> Sequence[Offer]:
         """Return the contents that are meant."""
         self.line.history.add(self.line.value)
-        return [Offer(hit.name, hit.size, hit.root) for hit in rows]
+        return [Offer(hit.name, hit.size, hit.root, hit.kind == "folder") for hit in rows]
 
     def copies(self, row: SearchHit) -> Sequence[tuple[str, str, str]]:
         """Offer what names a hit to others."""
-        path = reference_to(row.peers[0].peer_id, row.path, self.model.peers.values()) if row.peers else ""
-        return [
-            ("l", "link", link_to(row.root, row.name, row.size)),
-            ("r", "root", row.root),
-            ("h", "sha256", row.sha256),
-            ("p", "path", path),
-            ("n", "name", row.name),
-        ]
+        return copies_of(row, self.model.peers.values())
 
     def facts(self, row: SearchHit) -> tuple[str, Sequence[tuple[str, str]]]:
         """Say all of a hit, and everyone who has it."""

@@ -73,15 +73,21 @@ class TablePane(FilteredPane, Generic[Row]):
 
     def point_at(self, row_id: str) -> None:
         """Move the cursor to a row, once the pane is shown."""
-        self.call_after_refresh(lambda: self.table.move_to(row_id))  # a new pane has no table yet
+        self.call_after_refresh(self._point_at, row_id)  # a new pane has no table yet
+
+    def _point_at(self, row_id: str) -> None:
+        if not self.table.move_to(row_id) and self.table.row(row_id) is not None:
+            super().back()  # it is hidden by the filter
+            self.table.move_to(row_id)
 
     def filter_lines(self, words: str) -> None:
         """Show only rows that have all these words."""
         self.table.filter(words)
 
     def back(self) -> None:
-        """Show all rows, and none marked."""
-        self.table.clear_marks()
+        """Show all rows; if they are shown, have none marked."""
+        if not self.is_filtering:
+            self.table.clear_marks()
         super().back()
 
     @work(exclusive=True, group="dialogs")

@@ -20,7 +20,7 @@ from peerterm.tui.widgets.details import Details, Line
 from peerterm.tui.widgets.sparkline import RateHistory, sparkline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from textual.timer import Timer
 
@@ -64,6 +64,10 @@ class TransferDetails(Details):
     def forget(self, transfer_id: str) -> None:
         """Forget how fast a transfer was."""
         self._histories.pop(transfer_id, None)
+
+    def keep(self, transfer_ids: Collection[str]) -> None:
+        """Forget how fast all others were, which are gone."""
+        self._histories = {key: each for key, each in self._histories.items() if key in transfer_ids}
 
     def show_transfer(self, view: TransferView | None) -> None:
         """Show a transfer as it is now; None shows that there is none."""

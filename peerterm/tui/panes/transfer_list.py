@@ -13,7 +13,7 @@ from peerterm.tui.widgets.table_canvas import GUTTER
 from peerterm.tui.widgets.virtual_table import Column, VirtualTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from peerterm.api.views import TransferView
 
@@ -33,49 +33,29 @@ TROUBLED = frozenset({"peer", "rate", "eta"})
 """Columns that give their place to what stops a transfer."""
 
 
-class Standing:
-    """Where each transfer stands: downloads as their turns come, uploads, then what ended, the latest first."""
-
-    def __init__(self) -> None:
-        self._places: dict[str, tuple[bool, int]] = {}
-        self._next = 0
-
-    def restart(self, views: Iterable[TransferView]) -> None:
-        """Take the order of the engine: what ended first in front, then the queue."""
-        self._places.clear()
-        for view in views:
-            self.note(view)
-
-    def note(self, view: TransferView) -> None:
-        """Give a transfer that is new, ended or was begun again the last place of its kind."""
-        over = text.is_over(view)
-        if self._places.get(view.transfer_id, (not over, 0))[0] != over:
-            self._next += 1
-            self._places[view.transfer_id] = over, self._next
-
-    def forget(self, transfer_id: str) -> None:
-        """Take a transfer out."""
-        self._places.pop(transfer_id, None)
-
-    def rank(self, view: TransferView) -> tuple[int, int, int]:
-        """Return what the order goes by."""
-        over, place = self._places[view.transfer_id]
-        if over:
-            return 2, 0, -place
-        return (0, -view.priority, place) if text.is_download(view) else (1, 0, place)
+def rank(view: TransferView, place: int) -> tuple[int, int, int]:
+    """Return what the order goes by: downloads as their turns come, uploads, then what ended, the latest first."""
+    if text.is_over(view):
+        return 2, 0, -place
+    return (0, -view.priority, place) if text.is_download(view) else (1, 0, place)
 
 
 class TransferTable(VirtualTable["TransferView"]):
-    """The table, in which what stops a transfer takes the place of peer, rate and time."""
+    """The table, in which what stops a transfer takes the place of peer, rate and time.
 
-    def __init__(self, standing: Standing, *, ascii_only: bool) -> None:
+    Args:
+        place_of: Says by a number where the engine has a transfer.
+        ascii_only: Whether only ASCII may be written.
+    """
+
+    def __init__(self, place_of: Callable[[str], int], *, ascii_only: bool) -> None:
         super().__init__(
             COLUMNS,
             cells=lambda view: text.row(view, ascii_only=ascii_only),
             row_id=lambda view: view.transfer_id,
             search_text=lambda view: f"{view.name} {text.peers_of(view)} {view.state} {view.transfer_id}",
             sort_keys={
-                QUEUE: standing.rank,
+                QUEUE: lambda view: rank(view, place_of(view.transfer_id)),
                 "name": lambda view: view.name.casefold(),
                 "progress": lambda view: -view.bytes / (view.total or 1),
                 "size": lambda view: -view.total,

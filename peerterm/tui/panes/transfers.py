@@ -14,12 +14,12 @@ from peerterm.tui.panes import transfer_text as text
 from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
 from peerterm.tui.panes.transfer_details import TransferDetails
-from peerterm.tui.panes.transfer_list import QUEUE, Standing, TransferTable
+from peerterm.tui.panes.transfer_list import QUEUE, TransferTable
 from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.widgets.virtual_table import VirtualTable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from peerterm.tui.model import Changes
 
     Verb = Callable[[EngineApi, str], Awaitable[object]]
+    Where = Literal["first", "up", "down", "last"]
+
+NO_TURN = "it has ended and has no turn"
 
 _COUNTED: tuple[TransferState, ...] = (
     *("running", "failed", "waiting", "paused", "queued", "connecting", "verifying", "done", "cancelled"),
@@ -48,7 +51,6 @@ class TransfersPane(TablePane["TransferView"]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._standing = Standing()
         self._is_roomy = False
 
     def compose(self) -> ComposeResult:
@@ -58,7 +60,7 @@ class TransfersPane(TablePane["TransferView"]):
 
     def make_table(self) -> VirtualTable[TransferView]:
         """Return the table of transfers."""
-        return TransferTable(self._standing, ascii_only=self.program.terminal.is_ascii)
+        return TransferTable(self.model.place_of, ascii_only=self.program.terminal.is_ascii)
 
     def on_mount(self) -> None:
         """List what moves first."""
@@ -79,12 +81,12 @@ class TransfersPane(TablePane["TransferView"]):
         """Show what came, moved or ended."""
         now, details = monotonic(), self._details
         if changes.everything:
-            self._list_anew(self.model.transfers.values())
+            self.table.replace_rows(list(self.model.transfers.values()))
+            details.keep(self.model.transfers.keys())
         changed: list[TransferView] = []
         for key in changes.transfers:
             if view := self.model.transfers.get(key):
                 changed.append(view)
-                self._standing.note(view)
                 details.note(view, now)
             else:
                 self._drop(key)
@@ -95,14 +97,7 @@ class TransfersPane(TablePane["TransferView"]):
 
     def _drop(self, transfer_id: str) -> None:
         self.table.discard(transfer_id)
-        self._standing.forget(transfer_id)
         self._details.forget(transfer_id)
-
-    def _list_anew(self, order: Iterable[TransferView]) -> None:
-        self._standing.restart(order)
-        for view in self.model.transfers.values():
-            self._standing.note(view)
-        self.table.replace_rows(list(self.model.transfers.values()))
 
     def _tell_counts(self) -> None:
         states = [view.state for view in self.model.transfers.values()]
@@ -137,10 +132,7 @@ class TransfersPane(TablePane["TransferView"]):
 
     def action_details(self) -> None:
         """Show or hide the details."""
-        self.program.action_details()
-
-    def details_toggled(self) -> None:
-        """Fill the details that were just opened."""
+        self.toggle_class("-details")
         self.call_after_refresh(self._show_details)
 
     @on(VirtualTable.Highlighted)
@@ -213,39 +205,60 @@ class TransfersPane(TablePane["TransferView"]):
 
     def action_move_later(self) -> None:
         """Let another of the queue go before what is chosen."""
-        self._move("down", "later")
+        self._move("down", "comes later")
 
     def action_move_sooner(self) -> None:
         """Let what is chosen go before another of the queue."""
-        self._move("up", "sooner")
+        self._move("up", "comes sooner")
 
-    def _move(self, where: Literal["up", "down"], said: str) -> None:
-        views = self._downloads(lambda view: not text.is_over(view), "it has ended and has no turn")
-        if views:
-            views = views if where == "up" else views[::-1]  # what is moved together keeps its order
-            self.ask(self._move_each(views, where), f"{text.names_of(views)}: its turn comes {said}")
+    def action_move_first(self) -> None:
+        """Let what is chosen go before all others of its priority."""
+        self._move("first", "comes first")
 
-    async def _move_each(self, views: Sequence[TransferView], where: Literal["up", "down"]) -> None:
+    def action_move_last(self) -> None:
+        """Let all others of its priority go before what is chosen."""
+        self._move("last", "comes last")
+
+    def _move(self, where: Where, said: str) -> None:
+        if views := self._downloads(lambda view: not text.is_over(view), NO_TURN):
+            names = text.names_of(views)
+            views = views[::-1] if where in {"down", "first"} else views  # what is moved together keeps its order
+            self.ask(self._move_each(views, where), f"{names}: its turn {said}")
+
+    async def _move_each(self, views: Sequence[TransferView], where: Where) -> None:
         await self._ask_each(views, lambda engine, key: engine.move(key, where))
-        self._list_anew(await self.engine.transfers())
+        self.model.order(await self.engine.transfers())
+        self.table.replace_rows(list(self.model.transfers.values()))
 
-    @work(exclusive=True, group="dialogs")
-    async def action_clear(self) -> None:
-        """Take what has ended off the list: of what is marked, or of everything."""
+    def action_prioritise(self, step: int) -> None:
+        """Let what is chosen be more urgent, or less."""
+        if views := self._downloads(lambda view: not text.is_over(view), NO_TURN):
+            self.ask(self._prioritise(views, step))
+
+    async def _prioritise(self, views: Sequence[TransferView], step: int) -> None:
+        newest = [self.model.transfers.get(view.transfer_id, view) for view in views]  # the key may be held down
+        wanted = {view.transfer_id: view.priority + step for view in newest}
+        await self._ask_each(views, lambda engine, key: engine.prioritise(key, wanted[key]))
+        at = sorted(set(wanted.values()))
+        said = f"{at[0]}" if len(at) == 1 else f"{at[0]} to {at[-1]}"
+        self.program.say(f"{text.names_of(views)}: priority {said}")
+
+    def action_clear(self) -> None:
+        """Take what has ended off the list, of what is marked or of everything; what is half on disk stays."""
         candidates = self.table.chosen if self.table.marked_count else list(self.model.transfers.values())
-        ended = [view for view in candidates if text.is_over(view)]
-        if not ended:
+        over = [view for view in candidates if text.is_over(view)]
+        ended = [view for view in over if not text.is_partial(view)]
+        kept = (
+            f"{text.names_of(partial)}: stays; r goes on with what has come, X deletes it"
+            if (partial := [view for view in over if text.is_partial(view)])
+            else ""
+        )
+        if not over:
             self.program.say("nothing of it has ended yet" if candidates else "nothing is here yet")
-            return
-        if partial := [view for view in ended if text.is_partial(view)]:
-            size = human_bytes(sum(view.bytes for view in partial))
-            lines = (
-                f"{text.names_of(partial)}: the {size} that have come stay on disk,",
-                "as .peerterm-part, but r cannot go on with them. X deletes them.",
-            )
-            if not await self.app.push_screen_wait(Confirm(f"Clear {text.names_of(ended)}?", *lines)):
-                return
-        self.ask(self._clear(ended), f"{text.names_of(ended)}: off the list")
+        elif not ended:
+            self.program.say(kept, "warning")
+        else:
+            self.ask(self._clear(ended), kept or f"{text.names_of(ended)}: off the list")
 
     async def _clear(self, views: Sequence[TransferView]) -> None:
         for view in views:

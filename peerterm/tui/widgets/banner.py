@@ -16,8 +16,8 @@ class Banner(Plain):
     Banner.-lost { display: block; }
     """
 
-    def show(self, lost: str) -> None:
-        """Show a reason; an empty one hides the row."""
+    def show(self, lost: str, *, may_start: bool = True) -> None:
+        """Show a reason, and the key that helps if an engine may be started; an empty reason hides the row."""
         self.set_class(bool(lost), "-lost")
         if lost:
-            self.say(safe((" E starts the engine", "reverse"), f"  {lost}"))
+            self.say(safe((" E starts the engine " * may_start, "reverse"), f" {lost}"))

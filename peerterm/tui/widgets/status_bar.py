@@ -101,6 +101,8 @@ def parts_of(model: Model) -> list[str]:
     online = len(model.online)
     name = steady(model.status.name)
     name = fit(name, min(cell_len(name), MAX_NAME_CELLS))
+    if model.is_lost:
+        return [f"{name}  no engine"]
     parts = [f"{name}  {counted(online, 'peer')}"]
     moving = [f"dn {rates.down} {rate(rates.down_rate)}"] if rates.down else []
     moving += [f"up {rates.up} {rate(rates.up_rate)}"] if rates.up else []

@@ -106,8 +106,6 @@ class WrappedLog(LineView):
         """Add the newest lines, oldest first."""
         if not lines:
             return
-        if not lines:
-            return
         first = len(self._model.rows)
         dropped = self._model.extend(lines)
         self._changed(first - dropped, last=None if dropped else len(self._model.rows) - 1, shift=-dropped)

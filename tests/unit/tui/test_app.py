@@ -8,8 +8,9 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from peerterm.api.events import Notice
+from peerterm.tui.app import MAX_COPIED_BYTES, PeertermApp
 from tests.fakes.fake_engine import FakeEngine
-from tests.fakes.programs import populated, text_of, until, until_shown
+from tests.fakes.programs import Program, populated, running, text_of, until, until_shown
 from tests.unit.tui.driving import press, program_of, row
 
 # Leaving
@@ -193,3 +194,35 @@ async def test_selection_is_copied_instead_of_leaving(monkeypatch: pytest.Monkey
 
         assert program.copied == ["chosen", "chosen"]
         assert not program._exit
+
+
+async def test_copied_text_is_pasted_without_what_harms_the_screen() -> None:
+    """The terminal gets a name as it is; an input, which draws it, only text."""
+    program = Program(FakeEngine())
+    async with running(program) as pilot:
+        PeertermApp.copy(program, "gpj.\u202eexe")
+        await until_shown(pilot, "sent to the terminal's clipboard")
+        await pilot.press("slash", "ctrl+v")
+        await until_shown(pilot, "gpj.")
+
+        assert "\u202e" not in text_of(program)
+
+
+async def test_path_that_is_no_text_can_be_copied() -> None:
+    """As far as a terminal takes it."""
+    program = Program(FakeEngine())
+    async with running(program) as pilot:
+        PeertermApp.copy(program, "/downloads/\udcff.txt")
+
+        await until_shown(pilot, "sent to the terminal's clipboard")
+        assert program.clipboard == "/downloads/?.txt"
+
+
+async def test_too_much_is_not_copied() -> None:
+    """A terminal would drop it, and nothing would be in the clipboard."""
+    program = Program(FakeEngine())
+    async with running(program) as pilot:
+        PeertermApp.copy(program, "x" * (MAX_COPIED_BYTES + 1))
+
+        await until_shown(pilot, "too long for a terminal's clipboard; y t shows it")
+        assert program.clipboard == ""

@@ -33,9 +33,9 @@ async def asked(engine: FakeEngine, *keys: str) -> AsyncIterator[tuple[Program, 
         yield program, pilot
 
 
-def value(program: Program, field: str) -> str:
-    """Return what stands in a field."""
-    return program.screen.query_one(f"#{field}", Input).value
+def present(program: Program, field: str) -> str:
+    """Return which limit an empty field shows."""
+    return program.screen.query_one(f"#{field}", Input).placeholder
 
 
 async def test_limits_of_now_are_shown() -> None:
@@ -43,29 +43,31 @@ async def test_limits_of_now_are_shown() -> None:
     engine = FakeEngine()
     engine.limits = LimitsView(down=10_000_000, up=0)
     async with asked(engine, "b") as (program, pilot):
-        await until(pilot, lambda: value(program, "down"))
+        await until(pilot, lambda: present(program, "down"))
 
-        assert (value(program, "down"), value(program, "up")) == ("10M", "none")
+        assert (present(program, "down"), present(program, "up")) == ("10M", "none")
+        assert "10M" in text_of(program)
         assert not program.screen.query("#one")
 
 
 async def test_limit_of_all_downloads_is_set() -> None:
-    """Typing replaces what is there; the dialog ends and the user is told."""
+    """Typing is all there is to do; the dialog ends and the user is told."""
     engine = FakeEngine()
-    async with asked(engine, "b") as (_, pilot):
-        await pilot.press("ctrl+u", *"2.5M", "enter")
+    async with asked(engine, "b") as (program, pilot):
+        await until(pilot, lambda: present(program, "down"))
+        await pilot.press(*"2.5M", "enter")
         await until_shown(pilot, "limit set")
 
         assert engine.asked[-1] == ("limit", "", 2_500_000, None)
 
 
 async def test_limit_of_all_uploads_is_lifted() -> None:
-    """Nothing at all is no limit; Tab and arrows go from line to line."""
+    """By a word; Tab and arrows go from line to line."""
     engine = FakeEngine()
     engine.limits = LimitsView(down=0, up=5000)
     async with asked(engine, "b") as (program, pilot):
-        await until(pilot, lambda: value(program, "up") == "5K")
-        await pilot.press("down", "up", "tab", "ctrl+u", "enter")
+        await until(pilot, lambda: present(program, "up") == "5K")
+        await pilot.press("down", "up", "tab", *"none", "enter")
         await until_shown(pilot, "limit lifted")
 
         assert engine.asked[-1] == ("limit", "", None, 0)
@@ -77,8 +79,8 @@ async def test_limit_of_one_transfer_is_set() -> None:
     engine.known_transfers = [make_transfer("film.mkv", transfer_id="abc", limit=3000)]
     async with asked(engine, "4", "b") as (program, pilot):
         assert "only film.mkv" in text_of(program)
-        assert value(program, "one") == "3K"
-        await pilot.press("ctrl+u", *"800K", "enter")
+        assert present(program, "one") == "3K"
+        await pilot.press(*"800K", "enter")
         await until_shown(pilot, "limit set")
 
         assert engine.asked[-1] == ("limit", "abc", 800_000, None)
@@ -89,7 +91,7 @@ async def test_nonsense_is_refused_and_explained() -> None:
     """The dialog stays, and the engine is not asked."""
     engine = FakeEngine()
     async with asked(engine, "b") as (program, pilot):
-        await pilot.press("ctrl+u", *"fast", "enter")
+        await pilot.press(*"fast", "enter")
         await until_shown(pilot, "fast ")
 
         assert engine.asked == [("limit", "", None, None)]
@@ -124,8 +126,8 @@ async def test_engine_that_is_slow_blocks_nothing() -> None:
     async with asked(engine, "b") as (program, pilot):
         await pilot.press("5", "M")
         engine.gate.set()
-        await until(pilot, lambda: value(program, "up") == "7K")
-        assert value(program, "down") == "5M"
+        await until(pilot, lambda: present(program, "up") == "7K")
+        assert "5M" in text_of(program)
         engine.gate.clear()
         await pilot.press("enter", "escape")
         await pilot.pause()
@@ -143,3 +145,53 @@ def test_no_limit_is_none() -> None:
     """A word, not a number that looks like one."""
     assert limit_text(0) == "none"
     assert limit_text(2_500_000) == "2.5M"
+
+
+async def test_every_limit_typed_is_set_by_one_enter() -> None:
+    """Those of everything together; the one of a transfer, too."""
+    engine = FakeEngine()
+    engine.known_transfers = [make_transfer("film.mkv", transfer_id="abc")]
+    async with asked(engine, "4", "b") as (_, pilot):
+        await pilot.press(*"1M", "tab", *"5M", "tab", *"3M", "enter")
+        await until_shown(pilot, "limits set")
+
+        assert engine.asked[-2:] == [("limit", "", 5_000_000, 3_000_000), ("limit", "abc", 1_000_000, None)]
+
+
+async def test_smallest_screen_shows_faults_and_keys() -> None:
+    """The lines scroll between them, and the one that has the focus is in sight."""
+    engine = FakeEngine()
+    engine.known_transfers = [make_transfer("film.mkv", transfer_id="abc")]
+    program = Program(engine)
+    async with running(program, (40, 12)) as pilot:
+        await pilot.press("4", "b")
+        await until(pilot, lambda: isinstance(program.screen, Bandwidth))
+        await pilot.press(*"fast", "enter")
+        await until_shown(pilot, "fast must be")
+
+        assert "Enter set" in text_of(program)
+        await pilot.press("tab", *"12345")
+        await until_shown(pilot, "12345")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_enter_on_empty_lines_changes_nothing(is_known: bool) -> None:
+    """Whether the engine said its limits already or not; the dialog closes."""
+
+    class Slow(FakeEngine):
+        gate = asyncio.Event()
+
+        async def limit(self, transfer: str = "", *, down: int | None = None, up: int | None = None) -> LimitsView:
+            if not is_known:
+                await self.gate.wait()
+            return await super().limit(transfer, down=down, up=up)
+
+    engine = Slow()
+    engine.limits = LimitsView(down=7000, up=0)
+    async with asked(engine, "b") as (program, pilot):
+        await until(pilot, lambda: present(program, "down") == "7K" * is_known)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(program.screen_stack) == 1)
+
+        assert engine.limits == LimitsView(down=7000, up=0)
+        assert {asked[2:] for asked in engine.asked} <= {(None, None)}

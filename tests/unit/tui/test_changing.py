@@ -51,3 +51,16 @@ async def test_without_an_engine_one_is_started() -> None:
         await restart_engine(program.attachment)
 
         assert program.attachment.is_attached
+
+
+async def test_engine_that_could_not_be_started_again_is_not_stopped() -> None:
+    """As that of the demo, or of ``--no-start``."""
+    engine = FakeEngine()
+    program = Program(engine)
+    async with program.run_test() as pilot:
+        await until(pilot, lambda: program.attachment.is_attached)
+        program.attachment.may_start = False
+        with pytest.raises(ControlError, match="may not start"):
+            await restart_engine(program.attachment)
+
+        assert (await engine.status()).state == "ready"

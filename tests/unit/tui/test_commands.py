@@ -14,7 +14,7 @@ from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.programs import Program, populated, running, text_of, until, until_shown
 
 if TYPE_CHECKING:
-    from textual.command import Hits
+    from textual.command import Hit, Hits
 
 
 async def names(hits: Hits) -> list[str]:
@@ -31,7 +31,7 @@ async def test_every_action_is_in_the_palette_once(pane: str) -> None:
         offered = await names(ActionProvider(program.screen).discover())
         await pilot.pause()
 
-    helps = [name.rpartition("  (")[0].rpartition(": ")[2] for name in offered]
+    helps = [name.rpartition("  (")[0].partition(": ")[2] for name in offered]
     wanted = [action.help for action in actions_in(pane)]
     assert helps == list(dict.fromkeys(wanted))
     assert len(set(offered)) == len(offered)
@@ -43,7 +43,7 @@ async def test_search_finds_by_part_of_the_name() -> None:
     async with running(program):
         found = await names(ActionProvider(program.screen).search("limit rate"))
 
-    assert found == ["Limit the rate of everything or of one transfer  (b)"]
+    assert found == ["limit: Limit the rate of everything or of one transfer  (b)"]
 
 
 async def test_action_is_run_by_typing_its_name() -> None:
@@ -66,7 +66,7 @@ async def test_user_keys_are_told() -> None:
     async with running(program):
         found = await names(ActionProvider(program.screen).search("whole screen"))
 
-    assert found == ["Give this pane the whole screen, or give it back  (w)"]
+    assert found == ["zoom: Give this pane the whole screen, or give it back  (w)"]
 
 
 async def test_palette_shows_no_picture() -> None:
@@ -77,3 +77,21 @@ async def test_palette_shows_no_picture() -> None:
         await until_shown(pilot, "Search for commands")
 
         assert "\N{RIGHT-POINTING MAGNIFYING GLASS}" not in text_of(program)
+
+
+@pytest.mark.parametrize("pane", PANES)
+async def test_name_that_the_screen_uses_finds_its_action_first(pane: str) -> None:
+    """Hints and help name an action by its label; whoever types that gets it, and nothing more dangerous."""
+    program = Program(FakeEngine())
+    async with running(program) as pilot:
+        await program.action_show_pane(pane)
+        provider = ActionProvider(program.screen)
+        missed = {}
+        for label in {action.label for action in actions_in(pane)}:
+            hits: list[Hit] = [hit async for hit in provider.search(label)]  # type: ignore[misc] # no discovery
+            first = str(max(hits, key=lambda hit: hit.score).match_display) if hits else ""
+            if not first.startswith(label):
+                missed[label] = first
+        await pilot.pause()
+
+    assert missed == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -276,3 +277,22 @@ async def test_box_follows_the_screen() -> None:
             await dialog.pilot.pause()
 
             assert "Esc close" in dialog.text, size
+
+
+async def test_slow_disk_keeps_nobody_waiting() -> None:
+    """A completion that hangs lets keys through, and Esc out."""
+    gate = threading.Event()
+
+    def slow(_text: str) -> list[str]:
+        gate.wait(10)
+        return ["~/late"]
+
+    try:
+        async with asked(prompt("~/", complete=slow)) as dialog:
+            await dialog.press("tab", "x")
+            assert dialog.program.screen.query_one(Input).value == "~/x"
+            await dialog.press("escape")
+
+            assert await dialog.answered() is None
+    finally:
+        gate.set()

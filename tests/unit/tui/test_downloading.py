@@ -114,10 +114,25 @@ async def test_download_that_is_refused_does_not_stop_the_others() -> None:
     engine.progress = {root: [make_transfer(root, transfer_id=root)] for root in ("a", "c")}
     async with program_of(engine) as (program, pilot):
         program.download(["a", "b", "c"], "/tmp")
-        await until_shown(pilot, "b: nobody")
+        await until_shown(pilot, "2 downloads queued; 1 refused: b: nobody")
 
         assert [asked[1:3] for asked in engine.asked] == [("a", "/tmp"), ("b", "/tmp"), ("c", "/tmp")]
         program.download(["a"])
         await until_shown(pilot, "a queued; 4 shows it")
         program.download(["a", "c"])
         await until_shown(pilot, "2 downloads queued; 4 shows them")
+
+
+async def test_what_is_here_already_is_not_said_to_be_queued() -> None:
+    """Alone or among others; a single refusal is told as it is."""
+    engine = populated()
+    engine.progress = {"a": [make_transfer("a", transfer_id="a", state="done")], "b": [make_transfer("b")]}
+    async with program_of(engine) as (program, pilot):
+        program.download(["a"])
+        await until_shown(pilot, "a is here already; 4 shows it")
+        program.download(["a", "b"])
+        await until_shown(pilot, "1 download queued, 1 here already")
+        program.download(["c"])
+        await until_shown(pilot, "c: nobody")
+
+        assert "refused" not in text_of(program)

@@ -68,3 +68,33 @@ async def test_program_leaves_no_connection_behind() -> None:
         assert engine.open_streams >= 1
 
     assert engine.open_streams == 0
+
+
+@pytest.mark.usefixtures("quick")
+async def test_engine_that_may_not_be_started_is_not_promised() -> None:
+    """Neither the banner nor the key say that it starts."""
+    engine = populated()
+    async with program_of(engine) as (program, pilot):
+        program.attachment.may_start = False
+        await engine.stop()
+        await until_shown(pilot, "the engine has ended")
+        assert "E starts" not in text_of(program)
+        await press(pilot, "E")
+
+        assert "this program may not start an engine" in row(program, -2)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_is_said_to_move_without_an_engine() -> None:
+    """Rates, times left and who is online are not known any more."""
+    engine = populated()
+    async with program_of(engine) as (program, pilot):
+        await press(pilot, "4")
+        await until_shown(pilot, "41M/s")
+        await engine.stop()
+        await until_shown(pilot, "no engine")
+
+        assert "M/s" not in text_of(program)
+        assert "Xfers 2" not in text_of(program)
+        await press(pilot, "1")
+        await until_shown(pilot, "0 peers online")

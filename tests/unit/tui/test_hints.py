@@ -30,7 +30,7 @@ def test_groups_are_shown_whole_and_in_order() -> None:
 
 def test_while_typing_only_keys_are_told_that_are_no_text() -> None:
     """However narrow it is, how to leave the input is among them."""
-    row = " Enter accept  Tab next  Esc back  F2 settings  Ctrl+p commands  Ctrl+q quit  F1 help"
+    row = " Enter accept  Tab next  Esc back  F2 settings  Ctrl+p cmds  Ctrl+q quit  F1 help"
 
     assert hints_row(typing_hints(), 200, {}).plain == row
     assert hints_row(typing_hints(), 44, {}).plain == " Enter accept  Tab next  Esc back  F1 help"

@@ -150,3 +150,9 @@ def test_key_is_spelled_as_people_read_it(key: str, text: str, plain: str) -> No
 def test_actions_come_in_the_order_of_the_scopes_asked() -> None:
     """Nothing else comes with them."""
     assert [action.scope for action in actions_of("log", "anywhere")] == ["log"] * 4 + ["anywhere"] * 9
+
+
+def test_key_that_no_terminal_sends_is_named() -> None:
+    """Else an action would be dead without a word."""
+    assert clashes({"files.get": "foo"}) == ["files.get: there is no key foo"]
+    assert clashes({"files.get": "ctrl+x, delete, plus, f7, ctrl+left, Z"}) == []

@@ -150,3 +150,14 @@ async def test_without_an_engine_there_is_nothing_to_ask() -> None:
         await pilot.pause()
 
         assert program._exit
+
+
+@pytest.mark.parametrize(("key", "state"), [("p", "paused"), ("x", "cancelled")])
+async def test_downloads_can_be_paused_or_cancelled_with_the_program(key: str, state: str) -> None:
+    """Those that are under way; uploads are their peers' own business, and the engine goes on."""
+    async with asked(*BUSY) as (program, pilot, engine):
+        await pilot.press(key)
+        await until(pilot, lambda: program._exit)
+
+        assert [view.state for view in engine.known_transfers] == [state, state, "running", "done"]
+        assert (await engine.status()).state == "ready"

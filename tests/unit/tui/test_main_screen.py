@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from peerterm.api.events import Snapshot, TransferChanged
+from peerterm.api.events import Notice, Snapshot, TransferChanged
 from peerterm.tui.keys import PANES
 from peerterm.tui.widgets.line_view import LineView
 from tests.fakes.fake_engine import FakeEngine, make_peer
@@ -164,3 +164,11 @@ async def test_zoom_gives_the_pane_two_rows_and_keeps_the_status() -> None:
 
         await until(pilot, lambda: row(program, 0).startswith(" 1*Peers"))
         assert row(program, -1).endswith("? help")
+
+
+async def test_what_was_wrong_at_the_start_is_told_without_an_engine() -> None:
+    """Such as a fault of the settings."""
+    program = Program()
+    program.model.apply(Notice(level="warning", text="config.toml is broken"))
+    async with program.run_test() as pilot:
+        await until_shown(pilot, "config.toml is broken")

@@ -22,7 +22,7 @@ from peerterm.api.events import (
     SourceDropped,
     TransferChanged,
 )
-from peerterm.tui.model import MAX_NEWS, Model
+from peerterm.tui.model import MAX_NEWS, Changes, Model
 from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
 from tests.fakes.programs import make_share
 
@@ -70,12 +70,11 @@ def test_changes_are_taken_once() -> None:
     model.apply(TransferChanged(transfer=FILM))
     changes = model.take_changes()
 
-    assert changes
     assert changes.peers == {BOB.peer_id}
     assert len(changes.shares) == 1
     assert changes.transfers == {FILM.transfer_id}
     assert not changes.everything
-    assert not model.take_changes()
+    assert model.take_changes() == Changes()
 
 
 @pytest.mark.parametrize(

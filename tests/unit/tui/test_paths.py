@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from peerterm.tui import paths
 from peerterm.tui.paths import complete_path, expanded, fault_of_folder, fault_of_share
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +29,8 @@ def test_engine_is_told_absolute_paths(home: Path) -> None:
     assert expanded("~/Pictures/../x") == f"{home}/x"
     assert expanded("x") == f"{home}/x"
     assert expanded("/a//b/") == "/a/b"
+    assert expanded("~//srv/x") == "/srv/x"
+    assert expanded("~//srv/x") == "/srv/x"
 
 
 def test_home_of_nobody_is_a_name_like_any_other(home: Path) -> None:
@@ -55,6 +54,7 @@ def test_home_of_nobody_is_a_name_like_any_other(home: Path) -> None:
         ("~/x", []),
         ("~/notes.txt/", []),
         ("a\0/b", []),
+        ("~//no-such-folder/", []),
     ],
 )
 def test_path_goes_on_as_its_folder_has_it(typed: str, ways: list[str]) -> None:
@@ -107,6 +107,8 @@ def test_what_cannot_be_shared_is_told(typed: str, fault: str) -> None:
         ("~/new/deep", ""),
         ("notes.txt", "is not a folder"),
         ("notes.txt/x", "is not a folder"),
+        ("~/" + "x" * 300, "File name too long"),
+        ("a\0b", ""),
     ],
 )
 def test_what_cannot_hold_downloads_is_told(typed: str, fault: str) -> None:
@@ -121,3 +123,25 @@ def test_what_may_not_be_touched_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert fault_of_share("~/Pictures").endswith("may not be read")
     assert fault_of_folder("~/Pictures").endswith("may not be written")
+
+
+def test_folder_that_is_gone_ends_nothing(home: Path) -> None:
+    """Where the program stands may be deleted; a relative path then leads nowhere."""
+    (home / "gone").mkdir()
+    os.chdir(home / "gone")
+    (home / "gone").rmdir()
+
+    assert fault_of_folder("x") == "x: No such file or directory"
+    assert fault_of_share("x") == "x: No such file or directory"
+
+
+def test_folder_that_may_not_be_entered_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program goes on."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+
+    assert fault_of_folder("~/x") == "~/x: Permission denied"
+    assert fault_of_share("~/x") == "~/x: Permission denied"

@@ -287,3 +287,31 @@ async def test_words_and_sections_go_round_and_show_the_focus(file: Path) -> Non
         await until(pilot, lambda: not isinstance(pilot.app.screen, SettingsScreen))
 
     assert Settings.load(file).ui.mouse == "off"
+
+
+async def test_engine_is_not_ended_if_none_could_start(file: Path) -> None:
+    """Because its settings have a fault, or because this program may not start one."""
+    engine = FakeEngine()
+    program = Program(engine)
+    async with program.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, file)
+        program.attachment.may_start = False
+        await pilot.press("f5")
+        await until_shown(pilot, "may not start an engine")
+        program.attachment.may_start = True
+        file.write_text("[node\n")
+        await pilot.press("f5", "y")
+        await pilot.pause()
+
+        assert "Restart the engine?" not in text_of(program)
+        assert (await engine.status()).state == "ready"
+
+
+async def test_smallest_screen_names_every_section_and_the_way_out(file: Path) -> None:
+    """Nothing of it is cut off."""
+    async with Program(FakeEngine()).run_test(size=(40, 12)) as pilot:
+        await until(pilot, lambda: pilot.app.attachment.is_attached)  # type: ignore[attr-defined] # a Program
+        pilot.app.push_screen(SettingsScreen(file))
+        await until_shown(pilot, "Network")
+
+        assert all(title in text_of(pilot.app) for title in (*SECTIONS.values(), "Esc"))

@@ -12,7 +12,7 @@ from peerterm.config import Settings
 from peerterm.tui.modals.welcome import Welcome, is_first_start
 from peerterm.tui.model import Model
 from tests.fakes.fake_engine import FakeEngine, make_transfer
-from tests.fakes.programs import Program, until, until_shown
+from tests.fakes.programs import Program, text_of, until, until_shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,3 +139,17 @@ async def test_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         await until_shown(pilot, "Folder to share")
         await pilot.press("escape")
         await until_shown(pilot, tmp_path.name[:20])
+
+
+async def test_smallest_screen_shows_each_answer_and_the_keys(file: Path) -> None:
+    """It scrolls to what is typed; faults and keys stay."""
+    program = Program(FakeEngine())
+    async with program.run_test(size=(40, 12)) as pilot:
+        await until(pilot, lambda: program.model.status)
+        program.push_screen(Welcome(file))
+        await until_shown(pilot, "Your name")
+        await pilot.press("tab", "tab", *"/gone", "enter")
+        await until_shown(pilot, "does not exist")
+
+        assert "Enter accept" in text_of(program)
+        assert "/gone " in text_of(program).replace("│", " ")

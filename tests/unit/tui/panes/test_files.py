@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerterm.api.events import PeerChanged, PeerLeft
-from peerterm.api.views import PeerView, ShareView
+from peerterm.api.views import PeerView, SettingView, ShareView
+from peerterm.config import Settings
 from peerterm.errors import PeerRefused, PeerUnavailable
 from peerterm.tui.panes import files as files_pane
 from peerterm.tui.panes import long_list
@@ -274,9 +275,87 @@ async def test_peer_is_downloaded_by_its_shares(engine: BrowsableEngine) -> None
     async with program(engine) as screen:
         await enter(screen)
         await screen.press("d")
+        await screen.sees("Download everything that bob shares?")
+        assert engine.asked == []
+        await screen.press("y")
         await screen.until(lambda: any(asked[0] == "get" for asked in engine.asked))
 
         assert ("get", folder("Photos").root, "", None) in engine.asked
+
+
+async def test_peer_is_downloaded_beyond_its_first_page(engine: BrowsableEngine) -> None:
+    """However many shares it has."""
+    engine.folders[BOB.peer_id, ""] = PAGES[:501]
+    async with program(engine) as screen:
+        await enter(screen)
+        await screen.press("d")
+        await screen.sees("Download everything that bob shares?")
+        await screen.press("y")
+        await screen.until(lambda: sum(asked[0] == "get" for asked in engine.asked) == 501)
+
+        assert engine.asked[500][1] == PAGES[500].root
+
+
+async def test_other_keys_do_not_lose_a_download(engine: BrowsableEngine) -> None:
+    """While a peer is asked what it shares, the list may be sorted."""
+    engine.folders[BOB.peer_id, ""] = PAGES[:501]
+    engine.gate.clear()
+    async with program(engine) as screen:
+        await enter(screen)
+        await screen.press("d", "s")
+        await screen.sees("Order")
+        await screen.press("escape")
+        engine.gate.set()
+
+        await screen.sees("Download everything that bob shares?")
+
+
+async def test_part_of_a_folder_is_downloaded_by_patterns(engine: BrowsableEngine, tmp_path: Path) -> None:
+    """D asks for them after the folder to download into; none are all, and Esc takes it back."""
+    async with program(engine) as screen:
+        await enter(screen, "bob")
+        await screen.sees("Photos/")
+        await screen.press("D")
+        await screen.sees("Download Photos")
+        await screen.press("ctrl+u")
+        await screen.paste(str(tmp_path))
+        await screen.press("enter")
+        await screen.sees("Only which files?")
+        await screen.press("escape", "D", "enter")
+        await screen.sees("Only which files?")
+        await screen.paste("*.jpg /2024/")
+        await screen.press("enter")
+        await screen.until(lambda: bool(engine.asked))
+
+        assert engine.asked == [("get", folder("Photos").root, str(tmp_path), ["*.jpg", "/2024/"])]
+
+
+async def test_escape_stops_a_long_listing(engine: BrowsableEngine) -> None:
+    """What came stays, and the heading admits that there may be more; marks stay until the next Esc."""
+    engine.gate.clear()
+    async with program(engine) as screen:
+        await enter(screen, "bob", "Photos", "2025")
+        await screen.sees("so far")
+        await screen.press("space", "escape")
+        await screen.sees("the first 500 entries", "1 marked")
+        await screen.press("escape")
+        engine.gate.set()
+        await screen.until(lambda: "marked" not in screen.text)
+
+        assert "the first 500 entries" in screen.text
+
+
+async def test_long_folder_says_that_it_changed(engine: BrowsableEngine) -> None:
+    """It is not listed by itself again; going out and in does."""
+    async with program(engine) as screen:
+        await enter(screen, "bob", "Photos", "2025")
+        await screen.sees("1,200 entries")
+        engine.announce(PeerChanged(peer=replace(BOB, bytes=5)))
+        await screen.sees("1,200 entries before a change; h l lists them anew")
+        engine.folders[BOB.peer_id, "Photos/2025"] = PAGES[:-1]
+        await screen.press("h", "l")
+
+        await screen.sees("1,199 entries")
 
 
 async def test_what_is_not_ready_is_not_downloaded(engine: BrowsableEngine) -> None:
@@ -472,3 +551,25 @@ async def test_peer_nobody_knows_is_named_by_its_id(engine: BrowsableEngine) -> 
         screen.app.browse(stranger.peer_id, "Photos")
 
         await screen.sees("dddddddd:/Photos/", "not online", "there is no such folder")
+
+
+async def test_configured_folder_is_offered_as_it_is_now(
+    engine: BrowsableEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was only offered, and not typed, is asked for again the next time."""
+    folders = ["/old/place", "/new/place"]
+
+    async def settings() -> list[SettingView]:
+        views = Settings().views()
+        chosen = folders.pop(0)
+        return [replace(view, value=chosen) if view.name == "files.download_dir" else view for view in views]
+
+    monkeypatch.setattr(engine, "settings", settings)
+    async with program(engine) as screen:
+        await enter(screen, "bob")
+        await screen.sees("movie.mkv")
+        await screen.press("D")
+        await screen.sees("/old/place")
+        await screen.press("escape", "D")
+
+        await screen.sees("/new/place")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,3 +224,18 @@ async def test_empty_log_says_so() -> None:
         await pilot.press("y")
         await until_shown(pilot, "path")
         await pilot.press("escape")
+
+
+async def test_news_come_though_the_clock_was_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are counted, not timed."""
+    engine = FakeEngine()
+    program = Program(engine)
+    async with program.run_test() as pilot:
+        await visited(pilot)
+        program.say("first thing", "error")
+        engine.announce(Notice(level="info", text="x"))
+        await until_shown(pilot, "peerterm: first thing")
+        monkeypatch.setattr(time, "time", lambda: 5.0)
+        engine.announce(Notice(level="warning", text="second thing"))
+
+        await until_shown(pilot, "peerterm: second thing")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.api.events import PeerLeft, TransferChanged
+from peerterm.api.events import PeerLeft, TransferChanged, TransferRemoved
 from peerterm.api.views import EntryView, SourceView
 from peerterm.errors import PeerUnavailable
 from peerterm.tui.terminal import Terminal
@@ -243,3 +243,33 @@ async def test_all_that_is_known_can_be_read_and_copied() -> None:
         await until_shown(pilot, "Select with the terminal's own means")
 
         assert engine.known_peers[0].peer_id in text_of(program)
+
+
+async def test_rate_of_an_upload_that_ended_is_taken_away() -> None:
+    """The engine forgets uploads; nothing says a last time that they do not move."""
+    engine = populated()
+    program = Program(engine)
+    async with running(program) as pilot:
+        carol = engine.known_peers[1]
+        source = SourceView(peer_id=carol.peer_id, name="carol", bytes=1, rate=500.0)
+        engine.announce(
+            TransferChanged(transfer=make_transfer("x", transfer_id="x", direction="up", sources=[source]))
+        )
+        for view in engine.known_transfers:
+            engine.announce(TransferChanged(transfer=replace(view, state="paused", sources=[])))
+        await until_shown(pilot, "500B/s")
+        engine.announce(TransferRemoved(transfer_id="x"))
+
+        await until(pilot, lambda: "500B/s" not in text_of(program))
+
+
+async def test_own_link_is_shown_as_text_and_code() -> None:
+    """With where this machine is found; y copies it."""
+    program = Program(FakeEngine())
+    async with running(program) as pilot:
+        await pilot.press("m")
+        await until_shown(pilot, "fake at 127.0.0.1")
+        assert "peerterm:fake" in text_of(program)
+        await pilot.press("y")
+
+        assert program.copied == ["peerterm:fake"]

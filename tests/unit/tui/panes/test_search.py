@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.api.events import PeerJoined
+from peerterm.api.events import PeerJoined, Snapshot
 from peerterm.api.views import HolderView, SearchHit, SearchQuery
 from peerterm.errors import ControlError
 from peerterm.tui.panes import long_list
 from peerterm.tui.panes import search as search_pane
 from tests.fakes.browsable import BrowsableEngine, Screen, file, folder, program
-from tests.fakes.fake_engine import OWN_ID, make_hit, make_peer
+from tests.fakes.fake_engine import OWN_ID, make_hit, make_peer, make_transfer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -298,6 +298,8 @@ async def test_d_downloads_by_root_and_capital_d_into_a_folder(engine: Searchabl
         await screen.press("space", "space", "d")
         await screen.until(lambda: any(asked[0] == "get" for asked in engine.asked))
         await screen.press("D", "ctrl+u", *"/tmp", "enter")
+        await screen.sees("Only which files?")
+        await screen.press("enter")
         await screen.until(lambda: engine.asked[-1][2:] == ("/tmp", None))
 
         assert ("get", engine.hits[0].root, "", None) in engine.asked
@@ -403,3 +405,45 @@ async def test_list_of_hits_is_bounded(engine: SearchableEngine, monkeypatch: py
         await screen.sees("first 1,000 hits; type more to narrow")
         await asyncio.sleep(0)
         assert engine.open_streams == streams
+
+
+async def test_link_finds_what_it_is_of(engine: SearchableEngine) -> None:
+    """Pasted or typed: Enter goes to the content, d gets it; a link to a peer is told to be none."""
+    root = "ab" * 32
+    engine.hits = [make_hit("live-1.flac", root=root, path=root, peers=[AT_BOB])]
+    engine.progress = {root: [make_transfer("live-1.flac")]}
+    async with program(engine) as screen:
+        await search(screen, f"peerterm:{root}?name=live-1.flac&size=5", "enter")
+        await screen.sees("live-1.flac", "1 hit")
+        await screen.press("d")
+        await screen.sees("live-1.flac queued")
+        assert engine.queries == [SearchQuery(text=root)]
+        await screen.press("slash", "ctrl+u")
+        await screen.paste(f"peerterm:peer/{root}?at=10.0.0.1")
+
+        await screen.sees("this link is not one to a content")
+
+
+async def test_search_that_failed_is_asked_again_by_enter(engine: SearchableEngine) -> None:
+    """The same line, once: what was wrong may be over."""
+    engine.fault = ControlError("the engine is gone")
+    async with program(engine) as screen:
+        await search(screen, "live")
+        await screen.sees("the engine is gone")
+        engine.fault = None
+        await screen.press("enter")
+        await screen.sees("live-1.flac", "3 hits")
+
+        assert "the engine is gone" not in screen.text
+
+
+async def test_search_that_failed_for_want_of_an_engine_goes_on_with_the_next(engine: SearchableEngine) -> None:
+    """Nobody needs to press a key."""
+    engine.fault = ControlError("the engine is gone")
+    async with program(engine) as screen:
+        await search(screen, "live", "enter")
+        await screen.sees("the engine is gone")
+        engine.fault = None
+        engine.announce(Snapshot(status=await engine.status(), peers=[BOB], shares=[], transfers=[]))
+
+        await screen.sees("live-1.flac", "3 hits")

@@ -64,7 +64,7 @@ async def test_path_is_typed_completed_and_shared(tmp_path: Path) -> None:
         await until_shown(pilot, "Share a file or folder with everyone")
         program.screen.query_one(Input).value = f"{tmp_path}/Mu"
         await pilot.press("tab")
-        assert program.screen.query_one(Input).value == f"{tmp_path}/Music/"
+        await until(pilot, lambda: program.screen.query_one(Input).value == f"{tmp_path}/Music/")
         await pilot.press("enter")
         await until_shown(pilot, "Music is shared; it is being indexed")
 

@@ -97,3 +97,27 @@ async def test_long_title_is_cut_visibly() -> None:
 
         assert text_of(program).split("\n")[1].endswith("…")
         assert text_of(program).split("\n")[2].startswith("  Name")
+
+
+async def test_escape_shows_what_a_filter_hid_before_it_takes_marks_away() -> None:
+    """So what several filters find can be marked."""
+    program = Program(populated())
+    async with running(program) as pilot:
+        for name in ("bob", "carol"):
+            await pilot.press("slash", *name, "enter", "space", "escape")
+            await until(pilot, lambda: not filter_of(program).display)
+        assert program.pane.query_one(VirtualTable).marked_count == 2
+        await pilot.press("escape")
+
+        assert program.pane.query_one(VirtualTable).marked_count == 0
+
+
+async def test_row_that_a_filter_hides_is_shown_to_point_at_it() -> None:
+    """Whoever is led somewhere gets there."""
+    program = Program(populated())
+    async with running(program) as pilot:
+        await pilot.press("4", "slash", *"film", "enter")
+        await until(pilot, lambda: "thesis" not in text_of(program))
+        await pilot.press("ctrl+g")
+
+        await until(pilot, lambda: any("> " in line and "thesis" in line for line in text_of(program).splitlines()))

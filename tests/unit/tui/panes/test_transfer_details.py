@@ -9,6 +9,8 @@ from peerterm.api.views import ChunkMapView
 from peerterm.errors import NotFound
 from peerterm.tui.panes import transfer_details
 from peerterm.tui.panes import transfers as module
+from peerterm.tui.panes.transfer_details import TransferDetails
+from tests.fakes.fake_engine import make_transfer
 from tests.fakes.programs import text_of, until, until_shown
 from tests.unit.tui.panes.transfer_screens import LARGE, SMALL, film, line_of, shown, source
 
@@ -148,3 +150,17 @@ async def test_rate_of_the_last_minute_is_drawn(monkeypatch: pytest.MonkeyPatch)
         await until(pilot, lambda: "min 10M" not in text_of(program))
 
         assert "█" in drawn
+
+
+def test_rates_of_transfers_that_are_gone_are_forgotten() -> None:
+    """Also of those that went while the pane was hidden."""
+
+    async def nothing(_transfer: str, _cells: int) -> ChunkMapView:
+        raise NotFound("there is none")
+
+    details = TransferDetails(nothing, ascii_only=False)
+    for key in ("a", "b"):
+        details.note(make_transfer(key, transfer_id=key), 1.0)
+    details.keep({"a"})
+
+    assert list(details._histories) == ["a"]

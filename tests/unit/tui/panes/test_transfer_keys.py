@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from peerterm.api.events import TransferChanged
 from tests.fakes.programs import text_of, until, until_shown
 from tests.unit.tui.panes.transfer_screens import LARGE, asked, film, names, shown, source, wishes
 
@@ -125,21 +126,16 @@ async def test_what_ended_is_cleared() -> None:
         assert list(program.model.transfers) == ["o" * 8]
 
 
-async def test_clearing_what_is_not_complete_is_asked_first() -> None:
-    """Only marked ones, if there are marks."""
-    one, two = film("one", state="failed"), film("two", state="done")
-    async with shown(one, two) as (pilot, program, fake):
-        await pilot.press("c")
-        await until_shown(pilot, "Clear 2 transfers?")
-        question = text_of(program)
-        await pilot.press("escape")
-        await until(pilot, lambda: len(program.screen_stack) == 1)
-        await pilot.press("G", "k", "space", "c")
-        await until_shown(pilot, "two: off the list")
-        await pilot.press("c", "y")
-        await asked(pilot, fake, ("clear", "t" * 8), ("clear", "o" * 8))
-
-        assert "one: the 4.2 MB that have come stay on disk" in question
+async def test_what_is_half_on_disk_is_not_cleared() -> None:
+    """It is said what can be done with it; what is complete goes, only what is marked if there are marks."""
+    one, two, six = film("one", state="failed"), film("two", state="done"), film("six", state="done")
+    async with shown(one, two, six) as (pilot, _program, fake):
+        await pilot.press("G", "space", "c")
+        await until_shown(pilot, "one: stays; r goes on with what has come, X deletes it")
+        assert wishes(fake) == []
+        await pilot.press("escape", "c")
+        await asked(pilot, fake, ("clear", "t" * 8), ("clear", "s" * 8))
+        await until_shown(pilot, "1 transfer: 1 failed")
 
 
 async def test_link_root_path_and_name_can_be_copied() -> None:
@@ -208,3 +204,51 @@ async def test_filter_looks_at_names_peers_and_states() -> None:
     ):
         await pilot.press("slash", *"carol paus")
         await until(pilot, lambda: names(program, "one", "two")[:2] == ["two"])
+
+
+async def test_order_is_kept_while_another_pane_is_shown() -> None:
+    """What was moved stands where the engine has it, whenever the user comes back."""
+    async with shown(film("one"), film("two")) as (pilot, program, fake):
+        fake.known_transfers = fake.known_transfers[::-1]  # as it will be
+        await pilot.press("J")
+        await until(pilot, lambda: names(program, "one", "two")[:2] == ["two", "one"])
+        await pilot.press("1", "4")
+        await until_shown(pilot, "two")
+
+        assert names(program, "one", "two")[:2] == ["two", "one"]
+
+
+async def test_what_ended_stands_by_its_end_after_another_pane() -> None:
+    """The latest first, whatever began first."""
+    first, second = film("abc"), film("xyz")
+    async with shown(first, second) as (pilot, program, fake):
+        for view in (second, first):
+            fake.announce(TransferChanged(transfer=replace(view, state="done")))
+            await until_shown(pilot, f"{view.name} is here")
+        await pilot.press("1", "4")
+        await until_shown(pilot, "2 done")
+
+        assert names(program, "abc", "xyz")[:2] == ["abc", "xyz"]
+
+
+@pytest.mark.parametrize(("key", "where", "order"), [("<", "first", "to"), (">", "last", "ot")])
+async def test_turn_comes_first_or_last(key: str, where: str, order: str) -> None:
+    """What is marked keeps its own order."""
+    async with shown(film("one"), film("two")) as (pilot, _program, fake):
+        await pilot.press("A", key)
+        await until_shown(pilot, f"2 transfers: its turn comes {where}")
+
+        assert wishes(fake) == [("move", letter * 8, where) for letter in order]
+
+
+async def test_priority_is_raised_and_lowered() -> None:
+    """By one, from where each is; what the engine refuses is told."""
+    async with shown(film("one", priority=2), film("two", priority=100)) as (pilot, _program, fake):
+        await pilot.press("G", "+")
+        await until_shown(pilot, "one: priority 3")
+        await pilot.press("-", "-")
+        await until_shown(pilot, "one: priority 1")
+        await pilot.press("g", "+")
+        await until_shown(pilot, "cannot have priority 101")
+
+        assert wishes(fake)[0] == ("prioritise", "o" * 8, 3)
