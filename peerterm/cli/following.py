@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from peerterm.api.events import Snapshot, SourceDropped, TransferChanged
+from peerterm.api.events import Snapshot, SourceDropped, TransferChanged, TransferRemoved
+from peerterm.api.views import ENDED
 from peerterm.cli.common import Common, each, report_all
 from peerterm.cli.progress import Bars
-from peerterm.cli.verbs_transfers import ENDED, reason
+from peerterm.cli.verbs_transfers import reason
 from peerterm.display import counted, human_bytes, human_rate, human_seconds
 from peerterm.errors import ControlError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     from peerterm.api.engine import EngineApi
     from peerterm.api.events import Event
@@ -82,8 +84,10 @@ def _take(event: Event | None, latest: dict[str, TransferView], bars: Bars) -> N
     match event:
         case TransferChanged(transfer=view):
             changed = [view]
+        case TransferRemoved(transfer_id=transfer):
+            changed = _gone(latest, {transfer})
         case Snapshot(transfers=views):
-            changed = views
+            changed = [*views, *_gone(latest, latest.keys() - {view.transfer_id for view in views})]
         case SourceDropped() if event.transfer_id in latest:
             bars.say(f"{latest[event.transfer_id].name}: {event.name} is not used any more: {event.reason}")
             return
@@ -97,6 +101,12 @@ def _take(event: Event | None, latest: dict[str, TransferView], bars: Bars) -> N
             bars.show(view.transfer_id, view.name, done=view.bytes, total=view.total, detail=_detail(view))
             if (view.state, view.error_code) != (before.state, before.error_code):
                 _explain(view, bars)
+
+
+def _gone(latest: dict[str, TransferView], missing: Collection[str]) -> list[TransferView]:
+    """Return the ends of those that are not listed any more: too much happened at once to be told."""
+    why = "it ended, but how is not known: it is not listed any more"
+    return [replace(latest[key], state="failed", error=why) for key in _unfinished(latest) if key in missing]
 
 
 def _explain(view: TransferView, bars: Bars) -> None:

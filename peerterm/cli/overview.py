@@ -52,9 +52,10 @@ async def _give(common: Common, engine: RemoteEngine, flags: Mapping[str, object
 
 
 async def _show(common: Common, flags: Mapping[str, object]) -> None:
+    from peerterm.api.views import ENDED
     from peerterm.cli.verbs_peers import peers_table
     from peerterm.cli.verbs_shares import shares_table
-    from peerterm.cli.verbs_transfers import ENDED, transfers_table
+    from peerterm.cli.verbs_transfers import transfers_table
 
     async with common.engine(extra_args=_arguments(flags)) as engine:
         await _give(common, engine, flags)

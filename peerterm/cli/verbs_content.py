@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from peerterm.api.views import SearchHit, SearchQuery, TransferView
+from peerterm.api.views import ENDED, SearchHit, SearchQuery, TransferView
 from peerterm.cli.common import (
     COMMON,
     SECONDS,
@@ -20,7 +20,6 @@ from peerterm.cli.common import (
 )
 from peerterm.cli.following import follow, what_next
 from peerterm.cli.table import Table
-from peerterm.cli.verbs_transfers import ENDED
 from peerterm.display import human_bytes, human_rate, human_seconds, short_id, some
 from peerterm.errors import NotFound, PeertermError, StorageError, by_code
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from peerterm.api.views import ENDED
 from peerterm.cli.common import COMMON, Common, between, each, parse_rate, report_all
 from peerterm.cli.table import Table
 from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY, Move
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from peerterm.api.views import TransferState, TransferView
     from peerterm.errors import PeertermError
 
-ENDED = frozenset({"done", "failed", "cancelled"})
 UNFINISHED: tuple[TransferState, ...] = ("queued", "connecting", "running", "waiting", "verifying")
 """What ``pause --all`` pauses."""
 

@@ -9,12 +9,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from peerterm.api.views import ENDED
 from peerterm.display import counted, some
 from peerterm.errors import PeertermError, UsageError
 from peerterm.tui import format as f
 from peerterm.tui.keys import PANES
 from peerterm.tui.modals.dialogs import Confirm
-from peerterm.tui.model import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,6 +23,7 @@ from peerterm.api.events import (
     TransferChanged,
     TransferRemoved,
 )
+from peerterm.api.views import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from peerterm.api.events import Event
     from peerterm.api.views import PeerView, ShareView, StatusView, TransferView
 
-ENDED = frozenset({"done", "failed", "cancelled"})
 MAX_NEWS = 100
 """Most lines kept for the user who was not looking."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from peerterm.api.views import ENDED
 from peerterm.errors import PeertermError, UsageError
 from peerterm.tui.modals.dialogs import Choice
 from peerterm.tui.modals.too_small import TooSmall
-from peerterm.tui.model import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerterm.api.views import ENDED
 from peerterm.display import counted, human_bytes, human_rate, human_seconds
 from peerterm.errors import DiskFull
 from peerterm.tui import format as f
 from peerterm.tui.links import link_to
-from peerterm.tui.model import ENDED
 from peerterm.tui.widgets.cells import Cell, Tone
 
 if TYPE_CHECKING:

@@ -240,8 +240,9 @@ def test_program_is_shown_on_an_engine_that_runs(
     """It may not start another; its exit code is the verb's."""
     seen: list[StatusView] = []
 
-    def show(paths: Paths, *, may_start: bool) -> int:
+    def show(paths: Paths, *, may_start: bool, engine_stays: bool) -> int:
         assert not may_start
+        assert not engine_stays
         seen.append(asyncio.run(_status(paths)))
         return 129
 
