@@ -67,6 +67,14 @@ class Bitfield:
         self.count += 1
         return True
 
+    def clear(self, index: int) -> bool:
+        """Clear one bit; return whether it was set."""
+        if not self.has(index):
+            return False
+        self._bytes[index // 8] &= ~(0x80 >> index % 8)
+        self.count -= 1
+        return True
+
     def has(self, index: int) -> bool:
         """Whether the bit is set."""
         assert 0 <= index < self.size, "no such chunk"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from peerterm.core.bitfield import Bitfield, mask_of
@@ -26,7 +27,7 @@ from peerterm.core.manifest import (
     parse_head,
     single_chunk_root,
 )
-from peerterm.core.picker import Levels, add_source, lowest, pick, remove_source
+from peerterm.core.picker import Levels, add_source, expected_at, lowest, pick, remove_source
 from peerterm.core.pieces import Fetch, Piece, PieceKind
 from peerterm.errors import IntegrityError, ProtocolViolation
 
@@ -99,6 +100,7 @@ class Request:
         asked_at: When it was asked.
         is_overdue: The answer takes too long, silent or not, so that it keeps nobody else from being asked.
         is_stalled: The source went silent, so the piece may be asked elsewhere too.
+        is_late: A player needs the piece before it is to be expected, so it may be asked elsewhere too.
     """
 
     fetch: Fetch
@@ -106,6 +108,7 @@ class Request:
     asked_at: float = 0.0
     is_overdue: bool = False
     is_stalled: bool = False
+    is_late: bool = False
 
 
 @dataclass(slots=True)
@@ -120,14 +123,14 @@ class Content:
     """The state of one content.
 
     Invariant: a chunk is idle when it is missing, its digest can be known, no look on this machine is due for it,
-    and nobody who answers is asked for it; a page is idle likewise. Only idle pieces, and in the endgame those
-    asked once, are handed out.
+    and nobody who answers in time is asked for it; a page is idle likewise. Only idle pieces, and in the endgame
+    those asked once, are handed out, and of these only what the window wants.
 
     Attributes:
         order: Place in the order of preference.
         size: Bytes: claimed at first, proven once the head is known; ``None`` if neither.
         held: Chunks verified and written; ``None`` while the size is unknown.
-        deadlines: When a player needs a chunk; chunks named here come first.
+        deadlines: When a player needs a chunk; chunks named here come first. Set by ``set_deadlines``.
         head: What the root commits to; ``None`` until it came.
         pages: Chunk digests by page, as far as they came.
         suspects: Sources whose bytes did not fit a size that is only claimed.
@@ -162,6 +165,7 @@ class Content:
         self._sought = _ALL if is_sought else 0  # chunks that wait for a look at what is on this machine
         self._idle_chunks = 0
         self._idle_pages = 0
+        self._window = self._window_pages = _ALL
         if held is None and size is not None:
             self.held = Bitfield(chunk_count(size))
         self._needs_head = self.held is None or (self.held.size > 1 and not self.held.is_complete)
@@ -239,20 +243,64 @@ class Content:
         if after != _ALL:
             add_source(self._levels, after)
 
+    # What is wanted, and when
+
+    def set_window(self, wanted: Iterable[int] | None) -> None:
+        """Want only these chunks from now on, and the pages that prove them; ``None`` wants all."""
+        self._window = self._window_pages = _ALL
+        if wanted is not None:
+            self._window = self._window_pages = 0
+            for chunk in wanted:
+                self._window |= 1 << chunk
+                self._window_pages |= 1 << chunk // PAGE_CHUNKS
+
+    def set_deadlines(self, deadlines: dict[int, float]) -> None:
+        """Replace the times at which a player needs chunks; ``note_late`` is to follow."""
+        self.deadlines = deadlines
+        self.note_late(-inf)
+
+    def note_late(self, now: float) -> None:
+        """Free what is asked for but expected too late, so that another source may overtake."""
+        for piece, requests in self._asked.items():
+            for request in requests:
+                request.is_late = expected_at(request.due, now) > self.deadline_of(piece)
+            self._refresh(piece)
+
+    def deadline_of(self, piece: Piece) -> float:
+        """Return when a player needs a piece: a head or page at once, infinity if no player waits for it."""
+        if piece.kind == PieceKind.CHUNK:
+            return self.deadlines.get(piece.index, inf)
+        return -inf if self.deadlines else inf
+
+    def expected_at(self, piece: Piece, now: float) -> float:
+        """Return when a piece that is asked for is to be expected; infinity if it is not asked for."""
+        return min((expected_at(request.due, now) for request in self._asked.get(piece, ())), default=inf)
+
+    def wants(self, piece: Piece) -> bool:
+        """Whether a piece is to be asked for: an answer would be of use, and the window has it."""
+        window = self._window if piece.kind == PieceKind.CHUNK else self._window_pages
+        return self.needs(piece) and (piece.kind == PieceKind.HEAD or bool(window >> piece.index & 1))
+
     # What to ask
 
-    def next_piece(self, peer: PeerId, rng: Random) -> Piece | None:
-        """Return an idle piece that this source has: the head, then pages, then the most wanted chunk."""
+    def next_piece(self, peer: PeerId, rng: Random, left: int = 0) -> Piece | None:
+        """Return an idle piece that this source has: the head, then pages, then the most wanted chunk.
+
+        Args:
+            peer: The source.
+            rng: Breaks ties.
+            left: Chunks that are not for this source.
+        """
         holding = self.holdings.get(peer)
         if holding is None:
             return None
         if self._needs_head:
             head = self._head_piece
             return head if self._is_idle(head) and self.may_ask(peer, head) else None
-        return self._next_page(peer) or self._next_chunk(peer, holding.chunks, rng)
+        return self._next_page(peer) or self._next_chunk(peer, holding.chunks & ~left, rng)
 
     def _next_page(self, peer: PeerId) -> Piece | None:
-        pages = self._idle_pages
+        pages = self._idle_pages & self._window_pages
         while pages:
             piece = Piece(self.root, PieceKind.PAGE, lowest(pages))
             if self.may_ask(peer, piece):
@@ -261,7 +309,7 @@ class Content:
         return None
 
     def _next_chunk(self, peer: PeerId, offered: int, rng: Random) -> Piece | None:
-        candidates = self._idle_chunks & offered
+        candidates = self._idle_chunks & offered & self._window
         while candidates:
             piece = Piece(self.root, PieceKind.CHUNK, pick(candidates, self._levels, rng, self.deadlines))
             if not self._is_asked(peer, piece):
@@ -272,9 +320,9 @@ class Content:
     def may_ask(self, peer: PeerId, piece: Piece) -> bool:
         """Whether a wanted piece may be asked of a source: it announced it, and not too many are asked."""
         holding = self.holdings.get(peer)
-        if holding is None or not self.needs(piece) or piece in holding.lacks or self._is_asked(peer, piece):
+        if holding is None or not self.wants(piece) or piece in holding.lacks or self._is_asked(peer, piece):
             return False
-        if sum(not request.is_overdue for request in self._asked.get(piece, ())) >= MAX_ASKED:
+        if len(self._awaited(piece)) >= MAX_ASKED:
             return False
         if piece.kind == PieceKind.HEAD:
             return True
@@ -327,8 +375,12 @@ class Content:
         return any(request.fetch.peer == peer for request in self._asked.get(piece, ()))
 
     def _is_idle(self, piece: Piece) -> bool:
-        requests = self._asked.get(piece, ())
-        return len(requests) < MAX_ASKED and all(request.is_stalled for request in requests)
+        requests = self._awaited(piece)
+        return len(requests) < MAX_ASKED and all(request.is_stalled or request.is_late for request in requests)
+
+    def _awaited(self, piece: Piece) -> list[Request]:
+        """Return the requests for a piece that keep others from being asked."""
+        return [request for request in self._asked.get(piece, ()) if not request.is_overdue]
 
     def _refresh(self, piece: Piece) -> None:
         if piece.kind == PieceKind.HEAD:
@@ -386,6 +438,12 @@ class Content:
         assert self.held is not None, "chunks are asked for only when the size is known"
         self.held.set(chunk)
         self._needs_head = self._needs_head and not self.is_complete
+        self._refresh(Piece(self.root, PieceKind.CHUNK, chunk))
+
+    def lose(self, chunk: int) -> None:
+        """Note that a chunk is held no longer, and may be asked for again."""
+        assert self.held is not None, "only what was held is lost"
+        self.held.clear(chunk)
         self._refresh(Piece(self.root, PieceKind.CHUNK, chunk))
 
     def _lacks_of(self, page: int) -> int:

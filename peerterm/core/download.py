@@ -23,6 +23,7 @@ from peerterm.core.content import (
 from peerterm.core.endgame import late_pieces, piece_for
 from peerterm.core.ids import PeerId, Root
 from peerterm.core.manifest import EMPTY_ROOT
+from peerterm.core.pacing import awaited, left_to_others
 from peerterm.core.pieces import Fetch, Piece, PieceKind, Refusal
 from peerterm.core.source import Source, SourceDropped, SourceStats, SourceStruck
 
@@ -37,7 +38,7 @@ __all__ = ["ChunkHeld", "ContentDone", "ContentImpossible", "Download", "Event",
 __all__ += ["SourceDropped", "SourceStats", "SourceStruck"]
 
 ENDGAME_SECONDS = 0.1
-"""How often sources with nothing to do look for pieces that are late elsewhere."""
+"""How often sources look for pieces that are late elsewhere."""
 
 MAX_GONE = 256
 """Sources that left and are remembered; with more, the one that gave least is forgotten, its strikes too."""
@@ -69,6 +70,8 @@ class Download:
         self._sources: dict[PeerId, Source] = {}
         self._added = 0
         self._endgame_at: float | None = None
+        self._awaited: list[Content] = []  # as of the last pump
+        self._late_at: float | None = None  # when something with a deadline may be late
         self.wasted_bytes = 0
         """Bytes that came and were of no use: rejected, or had come from elsewhere before."""
 
@@ -131,6 +134,12 @@ class Download:
         self._wake(content)
         return events + self._completed(content, now) if events else []
 
+    def lost(self, root: Root, chunk: int) -> None:
+        """A chunk is held no longer, and asked for again if the window has it. ``pump`` is to follow."""
+        if content := self._contents.get(root):
+            content.lose(chunk)
+            self._wake(content)
+
     def content(self, root: Root) -> Content | None:
         """Return what is being fetched, for reading only; the empty content is done before it gets here."""
         return self._contents.get(root)
@@ -141,9 +150,24 @@ class Download:
         return content.held if content else None
 
     def set_deadlines(self, root: Root, deadlines: dict[int, float]) -> None:
-        """Replace the times at which a player needs chunks of a content; these chunks come first, soonest first."""
-        if root in self._contents:
-            self._contents[root].deadlines = deadlines
+        """Replace the times at which a player needs chunks of a content; these chunks come first, soonest first.
+
+        While there are any, little is in flight at each source, so that what a player wants next comes soon, and
+        a chunk that its source would bring too late is asked of another too. ``pump`` is to follow.
+        """
+        if content := self._contents.get(root):
+            content.set_deadlines(deadlines)
+            self._wake(content)
+
+    def set_window(self, root: Root, wanted: Iterable[int] | None) -> None:
+        """Ask only for these chunks of a content, and the pages that prove them; ``None``: for all, as at first.
+
+        What is in flight for other chunks is welcome. The content is done when every chunk is held, whatever the
+        window. ``pump`` is to follow.
+        """
+        if content := self._contents.get(root):
+            content.set_window(wanted)
+            self._wake(content)
 
     # Sources
 
@@ -347,20 +371,43 @@ class Download:
     def pump(self, now: float) -> list[Fetch]:
         """Return every fetch that may be started now; the source that would deliver soonest chooses first."""
         fetches: list[Fetch] = []
-        self._is_short = False
+        self._is_short, self._late_at = False, None
+        self._awaited = awaited(self._contents)
+        for content in self._awaited:
+            content.note_late(now)
         line = [source.turn(now, self._rng) for source in self._sources.values() if source.is_usable(now)]
         heapify(line)
         while line:
             source = self._sources[heappop(line)[2]]
-            has_room = source.window.has_room(self._budgets.rate)
-            if has_room and (piece := source.next_piece(self._contents, self._rng)):
+            if piece := self._piece_for(source, now):
                 self._is_short = self._budgets.delay(now) > 0
                 if self._is_short:
                     self._endgame_at = None
                     return fetches
                 fetches.append(self._ask(source, piece, now))
                 heappush(line, source.turn(now, self._rng))
-        return fetches + self._endgame(now)
+        fetches += self._endgame(now)
+        if self._awaited and not self.is_idle:
+            self._late_at = now + ENDGAME_SECONDS
+        return fetches
+
+    def _piece_for(self, source: Source, now: float) -> Piece | None:
+        """Return what to ask of a source now, if it has room for that."""
+        if not source.window.has_room(self._budgets.rate):
+            return None
+        piece = self._next_piece(source, now)
+        if piece is None or not self._awaited:
+            return piece
+        is_urgent = self._contents[piece.root].deadline_of(piece) <= now
+        return piece if source.window.has_lead(is_urgent=is_urgent) else None
+
+    def _next_piece(self, source: Source, now: float) -> Piece | None:
+        """Return the next idle piece for a source: what a player waits for, then by the order of contents."""
+        for content in self._awaited:
+            left = left_to_others(source, content, self._sources.values(), now)
+            if piece := content.next_piece(source.peer, self._rng, left):
+                return piece
+        return source.next_piece(self._contents, self._rng)
 
     def _ask(self, source: Source, piece: Piece, now: float) -> Fetch:
         content = self._contents[piece.root]
@@ -381,7 +428,7 @@ class Download:
         self._endgame_at = None
         usable = [source for source in self._sources.values() if source.is_usable(now)]
         idle = [source for source in usable if not source.requests and source.roots]
-        if not idle or any(source.next_piece(self._contents, self._rng) for source in usable):
+        if not idle or any(self._next_piece(source, now) for source in usable):
             return []
         late = late_pieces(self._sources.values(), self._contents, now)
         if late:
@@ -419,8 +466,7 @@ class Download:
     def deadline(self) -> float | None:
         """Return when ``tick``, then ``pump``, are due if nothing happens before; ``None``: never."""
         times = [time for source in self._sources.values() for time in source.deadlines()]
-        if self._endgame_at is not None:
-            times.append(self._endgame_at)
+        times += [time for time in (self._endgame_at, self._late_at) if time is not None]
         if self._is_short:
             times.append(self._budgets.ready_at)
         return min(times, default=None)

@@ -5,6 +5,7 @@ Pure functions; ``core.download`` decides when.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from peerterm.core.picker import expected_at
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 def late_pieces(
     sources: Iterable[Source], contents: Mapping[Root, Content], now: float
 ) -> list[tuple[float, Piece]]:
-    """Return all pieces in flight that are still wanted, the one expected last first, with that time."""
+    """Return all pieces in flight that are still wanted, the one expected last first, with that time.
+
+    Pieces with a deadline are left out: ``core.pacing`` overtakes them.
+    """
     late = [
         (expected_at(request.due, now), piece)
         for source in sources
         for piece, request in source.requests.items()
-        if (content := contents.get(piece.root)) and content.has_asked(request) and content.needs(piece)
+        if (content := contents.get(piece.root)) and content.has_asked(request) and content.wants(piece)
+        if content.deadline_of(piece) == inf
     ]
     return sorted(late, key=lambda entry: entry[0], reverse=True)
 

@@ -98,7 +98,16 @@ class Source:
 
     def turn(self, now: float, rng: Random) -> tuple[float, float, PeerId]:
         """Return its place among sources that may choose: the one that would deliver soonest is first."""
-        return self.window.due(0, now), rng.random(), self.peer
+        return self.expected(0, now), rng.random(), self.peer
+
+    def expected(self, size: int, now: float) -> float:
+        """Return when a good piece asked of it now is to be expected.
+
+        It is late again by as much as it is now, and needs one more try for each strike.
+        """
+        oldest = next(iter(self.requests.values()), None)
+        late = max(now - oldest.due, 0.0) if oldest else 0.0
+        return now + (self.window.due(size, now) - now + late) * (1 + self.strikes)
 
     def lane_lost(self) -> None:
         """Note that a lane broke, which is silence; with nothing in flight it may be tried again all the same."""
@@ -113,10 +122,13 @@ class Source:
             request.is_overdue = True
 
     def next_piece(self, contents: Mapping[Root, Content], rng: Random) -> Piece | None:
-        """Return the piece to ask of it next; contents that have none for it leave the queue."""
+        """Return the piece to ask of it next; contents that have none for it leave the queue.
+
+        Contents with deadlines leave it too: they do not wait in a line.
+        """
         while (root := self.first_root) is not None:
             content = contents.get(root)
-            piece = content.next_piece(self.peer, rng) if content else None
+            piece = content.next_piece(self.peer, rng) if content and not content.deadlines else None
             if piece:
                 return piece
             self.pop()

@@ -18,6 +18,9 @@ WINDOW_SECONDS = 1.0
 ASSUMED_RATE = 8 * 1024 * 1024.0
 """Bytes per second of a source not measured yet."""
 
+LEAD_SECONDS = 0.1
+"""How much of a source's rate is asked for at once while a player waits, if that is more than one chunk."""
+
 SAMPLE_SECONDS = 0.1
 """Shortest time over which a rate is measured; a shorter one would measure the scheduling of threads."""
 
@@ -64,6 +67,15 @@ class Window:
         """Whether one more piece of any size may be asked for, if no more than ``rate`` is wanted a second."""
         target = max(min(self.target, rate * WINDOW_SECONDS), CHUNK_BYTES)
         return self.requests < MAX_REQUESTS and self.in_flight + CHUNK_BYTES <= target
+
+    def has_lead(self, *, is_urgent: bool) -> bool:
+        """Whether one more piece may be asked for while a player waits.
+
+        What it wants next would queue behind all that is in flight, so that is little: of a source that is slow, or
+        not measured yet, one chunk, and one more if that is urgent.
+        """
+        lead = max((self.rate or 0.0) * LEAD_SECONDS, CHUNK_BYTES)
+        return self.in_flight + CHUNK_BYTES <= lead + (CHUNK_BYTES if is_urgent else 0)
 
     def due(self, size: int, now: float) -> float:
         """Return when a piece of ``size`` bytes asked for now would come."""

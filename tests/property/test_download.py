@@ -43,7 +43,7 @@ class Known:
 
 
 class DownloadMachine(RuleBasedStateMachine):
-    """Any order of events keeps the machine's promises; one honest seed then ends the transfer."""
+    """Any order of events keeps the machine's promises; one honest seed then ends the transfer, read or not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +57,7 @@ class DownloadMachine(RuleBasedStateMachine):
         self.held: dict[Root, set[int]] = {root: set() for root in CONTENTS}
         self.done: set[Root] = set()
         self.sought = {made.root: set(range(made.chunks)) for made in SOUGHT}
+        self.window: dict[Root, set[int] | None] = dict.fromkeys(CONTENTS)
         self.to_look_for: dict[Root, set[int]] = {made.root: set() for made in SOUGHT}
         for made in MADE:
             self.see(self.download.add_content(made.root, made.size, is_sought=made in SOUGHT))
@@ -85,6 +86,15 @@ class DownloadMachine(RuleBasedStateMachine):
     def learn(self, peer: PeerId, made: MadeContent, chunks: set[int]) -> None:
         if peer in self.sources:
             self.sources[peer].announced.setdefault(made.root, set()).update(chunks & set(range(made.chunks)))
+
+    @rule(made=a_content, chunks=st.one_of(st.none(), st.sets(st.integers(0, 45), max_size=8)))
+    def look_at(self, made: MadeContent, chunks: set[int] | None) -> None:
+        self.window[made.root] = chunks
+        self.download.set_window(made.root, chunks)
+
+    @rule(made=a_content, deadlines=st.dictionaries(st.integers(0, 45), st.floats(-5.0, 60.0), max_size=8))
+    def play(self, made: MadeContent, deadlines: dict[int, float]) -> None:
+        self.download.set_deadlines(made.root, {chunk: self.now + due for chunk, due in deadlines.items()})
 
     @rule(rate=st.sampled_from([0, 0, 100_000, 3_000_000]))
     def limit(self, rate: int) -> None:
@@ -117,11 +127,19 @@ class DownloadMachine(RuleBasedStateMachine):
             assert fetch.piece.kind != PieceKind.CHUNK or fetch.piece.index not in self.sought.get(
                 fetch.piece.root, ()
             )
+            assert self.is_in_window(fetch)
             assert fetch.piece not in [other.piece for other in source.open]
 
             source.open.append(fetch)
             self.asked_at[id(fetch)] = self.now
             self.on_the_way.append(fetch)
+
+    def is_in_window(self, fetch: Fetch) -> bool:
+        """Whether a chunk, or one that a page proves, is wanted; every content here has one page."""
+        window = self.window[fetch.piece.root]
+        if window is None or fetch.piece.kind == PieceKind.HEAD:
+            return True
+        return bool(window) if fetch.piece.kind == PieceKind.PAGE else fetch.piece.index in window
 
     @precondition(lambda self: self.on_the_way)
     @rule(data=st.data(), result=st.sampled_from(["good", "good", "good", "bad", "ours", *Refusal]))
@@ -233,8 +251,9 @@ class DownloadMachine(RuleBasedStateMachine):
             self.leave(peer)
         self.budget.set_rate(0, self.now)
         self.download.source_joined(seed, self.now)
-        for root in CONTENTS:
-            self.download.has(seed, root, complete=True)
+        for made in MADE:
+            self.look_at(made, None)
+            self.download.has(seed, made.root, complete=True)
         while (fetches := self.download.pump(self.now)) or any(self.to_look_for.values()):
             for fetch in fetches:
                 self.arrive(fetch)

@@ -287,9 +287,100 @@ def test_deadlines_order_the_chunks() -> None:
     """Chunks a player waits for are asked for first, soonest first."""
     content = started(SHORT, pages=1)
     content.has(ANN, complete=True, first=0, bits=b"")
-    content.deadlines = {4: 2.0, 1: 1.0}
+    content.set_deadlines({4: 2.0, 1: 1.0})
 
     assert [piece.index for piece in asked_in_turn(content, ANN)][:2] == [1, 4]
+
+
+def test_only_the_window_is_asked_for() -> None:
+    """Chunks outside are not asked for, of use though they are; without a window all are."""
+    content = started(SHORT, pages=1)
+    content.has(ANN, complete=True, first=0, bits=b"")
+    content.set_window({1, 3, 9})
+
+    assert sorted(piece.index for piece in asked_in_turn(content, ANN)) == [1, 3]
+    assert not content.may_ask(BOB, SHORT.piece(CHUNK, 2))
+    assert content.needs(SHORT.piece(CHUNK, 2))
+
+    content.set_window(None)
+
+    assert sorted(piece.index for piece in asked_in_turn(content, ANN)) == [0, 2, 4]
+
+
+def test_window_needs_its_own_pages_only() -> None:
+    """A page is asked for if it proves a chunk of the window; the head always is."""
+    content = Content(LONG.root, 1, None)
+    content.has(ANN, complete=True, first=0, bits=b"")
+    content.set_window({PAGE_CHUNKS + 3})
+
+    assert asked_in_turn(content, ANN) == [LONG.piece(HEAD)]
+
+    content.learn_head(LONG.head.encode())
+
+    assert asked_in_turn(content, ANN) == [LONG.piece(PAGE, 1)]
+
+    content.set_window([])
+
+    assert content.next_piece(BOB, Random(1)) is None
+
+
+def test_windowed_content_is_complete_when_all_is_held() -> None:
+    """To hold all of the window is not to hold the content."""
+    content = started(SHORT, pages=1)
+    content.set_window({0})
+    content.hold(0)
+
+    assert not content.is_complete
+
+    for chunk in range(1, SHORT.chunks):
+        content.hold(chunk)
+
+    assert content.is_complete
+
+
+def test_late_piece_is_idle_for_one_other() -> None:
+    """A chunk expected after its deadline, and any page while a player waits, may be asked of a second source."""
+    content = started(LONG, pages=1)
+    for peer in (ANN, BOB, PeerId("c")):
+        content.has(peer, complete=True, first=0, bits=b"")
+    content.ask(ANN, LONG.piece(CHUNK, 2), 5.0)
+    content.ask(ANN, LONG.piece(PAGE, 1), 0.1)
+    content.set_deadlines({2: 6.0})
+    content.note_late(4.0)
+
+    assert content.deadline_of(LONG.piece(CHUNK, 2)) == 6.0
+    assert content.deadline_of(LONG.piece(CHUNK, 3)) == float("inf")
+    assert content.next_piece(BOB, Random(1)) == LONG.piece(PAGE, 1)
+
+    content.ask(BOB, LONG.piece(PAGE, 1), 5.0)
+
+    assert content.next_piece(BOB, Random(1)) != LONG.piece(CHUNK, 2)
+
+    content.note_late(5.8)
+
+    assert content.expected_at(LONG.piece(CHUNK, 2), 5.8) == pytest.approx(6.6)
+    assert content.next_piece(ANN, Random(1)) != LONG.piece(CHUNK, 2)
+    assert content.next_piece(BOB, Random(1), left=1 << 2) != LONG.piece(CHUNK, 2)
+    assert content.next_piece(BOB, Random(1)) == LONG.piece(CHUNK, 2)
+
+    content.ask(BOB, LONG.piece(CHUNK, 2), 7.0)
+
+    assert content.next_piece(PeerId("c"), Random(1)) != LONG.piece(CHUNK, 2)
+
+
+def test_nothing_is_late_without_deadlines() -> None:
+    """When nobody waits any more, what is in flight is nobody else's again."""
+    content = started(SHORT, pages=1)
+    for peer in (ANN, BOB):
+        content.has(peer, complete=False, first=0, bits=b"\x80")
+    content.ask(ANN, SHORT.piece(CHUNK, 0), 5.0)
+    content.set_deadlines({0: 1.0})
+
+    assert content.next_piece(BOB, Random(1)) == SHORT.piece(CHUNK, 0)
+
+    content.set_deadlines({})
+
+    assert content.next_piece(BOB, Random(1)) is None
 
 
 def test_sought_chunks_are_idle_once_they_were_looked_for() -> None:

@@ -139,7 +139,11 @@ def test_deadlines_come_first() -> None:
     download.set_deadlines(MADE.root, {6: 1.0, 3: 2.0})
     download.set_deadlines(EMPTY_ROOT, {6: 1.0})
 
-    assert chunks(download.pump(0.0), ANN) == [6, 3]
+    [urgent] = download.pump(0.0)
+    download.arrived(urgent, None, 0.5)
+
+    assert urgent.piece.index == 6
+    assert chunks(download.pump(0.5), ANN) == [3]
 
 
 def test_only_announced_chunks_are_asked() -> None:

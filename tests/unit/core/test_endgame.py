@@ -48,6 +48,15 @@ def test_what_is_not_wanted_any_more_is_not_late() -> None:
     assert late(source, contents, 0.0) == []
 
 
+def test_what_a_player_waits_for_or_skipped_is_not_late() -> None:
+    """Pieces with a deadline are overtaken by that; chunks outside the window are left to come when they come."""
+    source, contents = asked(5.0, 9.0, 7.0)
+    contents[MADE[0].root].set_deadlines({0: 1.0})
+    contents[MADE[1].root].set_window([])
+
+    assert late(source, contents, 0.0) == [PIECES[2]]
+
+
 def test_source_takes_over_what_it_has_and_brings_sooner() -> None:
     """A piece is asked again only of a source that has it and would be first."""
     source, contents = asked(5.0, 9.0)

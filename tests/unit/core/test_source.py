@@ -8,7 +8,7 @@ from peerterm.core.content import Content
 from peerterm.core.ids import PeerId, Root
 from peerterm.core.pieces import Piece, PieceKind
 from peerterm.core.source import MAX_STRIKES, Source
-from peerterm.core.window import SILENCE_SECONDS
+from peerterm.core.window import ASSUMED_RATE, SILENCE_SECONDS
 
 ANN = PeerId("a" * 64)
 
@@ -119,3 +119,33 @@ def test_lost_lane_is_silence_that_may_be_tried_again() -> None:
     source.lane_lost()
 
     assert source.patience.is_stalled
+
+
+def test_late_or_struck_source_is_expected_later() -> None:
+    """A source is late again by as much as it is now, and needs one try more for each strike."""
+    source, made = Source(ANN), content(1)
+    piece = Piece(made.root, PieceKind.CHUNK, 0)
+
+    assert source.expected(int(ASSUMED_RATE), 5.0) == 6.0
+
+    source.requests[piece] = made.ask(ANN, piece, 4.0)
+
+    assert source.expected(int(ASSUMED_RATE), 3.0) == 4.0
+    assert source.expected(int(ASSUMED_RATE), 5.0) == 7.0
+
+    source.strikes = 2
+
+    assert source.expected(int(ASSUMED_RATE), 5.0) == 11.0
+
+
+def test_content_with_deadlines_does_not_wait_in_line() -> None:
+    """What a player reads is asked for elsewhere, before the line; it does not stop those behind it."""
+    source, read, other = Source(ANN), content(1), content(2)
+    for each in (read, other):
+        each.has(ANN, complete=True, first=0, bits=b"")
+        source.push(each)
+    read.set_deadlines({0: 1.0})
+
+    assert source.next_piece({each.root: each for each in (read, other)}, Random(1)) == Piece(
+        other.root, PieceKind.CHUNK, 0
+    )

@@ -45,6 +45,21 @@ def test_room_ends_before_the_target_is_exceeded() -> None:
     assert not window.has_room()
 
 
+def test_little_is_in_flight_while_a_player_waits() -> None:
+    """A tenth of a second's worth, at least a chunk; an urgent one may join."""
+    for window, chunks in ((Window(), 1), (window_at(CHUNK_BYTES), 1), (window_at(35 * CHUNK_BYTES), 3)):
+        for _ in range(chunks):
+            assert window.has_lead(is_urgent=False)
+            window.open(CHUNK_BYTES, 20.0)
+
+        assert not window.has_lead(is_urgent=False)
+        assert window.has_lead(is_urgent=True)
+
+        window.open(CHUNK_BYTES, 20.0)
+
+        assert not window.has_lead(is_urgent=True)
+
+
 def test_low_rate_leaves_room_for_one_piece() -> None:
     """Under a limit a second's worth may be in flight, and always one piece."""
     window = window_at(900 * CHUNK_BYTES)
