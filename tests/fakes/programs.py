@@ -14,10 +14,12 @@ from textual.pilot import Pilot
 
 from peerterm.api.views import HolderView, LogLine, ShareView, SourceView
 from peerterm.errors import EngineNotRunning
+from peerterm.player.finding import Choice
 from peerterm.tui import app
 from peerterm.tui.app import PeertermApp
 from tests.fakes.browsable import BrowsableEngine, file, folder
 from tests.fakes.fake_engine import OWN_ID, FakeEngine, make_hit, make_peer, make_transfer
+from tests.fakes.streamed import make_item, make_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -67,6 +69,7 @@ class Program(PeertermApp):
     def __init__(self, *engines: FakeEngine, terminal: Terminal | None = None) -> None:
         self.engines = list(engines)
         super().__init__(self._next, terminal)
+        self.watching.player.choose = lambda: Choice(None, "no player is installed; install mpv")
         self.copied: list[str] = []
 
     @asynccontextmanager
@@ -139,6 +142,25 @@ def populated() -> BrowsableEngine:
         _transfer("holiday", 1_640_000_000, 9_100_000_000, kind="folder", files=214, state="paused"),
         _transfer("music.zip", 0, 2_200_000_000, state="queued"),
         _transfer("talk.mkv", 400_000_000, 1_200_000_000, direction="up", rate=2e6, sources=[at_carol]),
+    ]
+    engine.known_streams = [
+        make_stream(
+            "film.mkv",
+            make_item("film.mkv", size=6_000_000_000, root="c" * 64),
+            state="streaming",
+            position=900_000_000,
+            ahead=48_000_000,
+            bytes=948_000_000,
+            rate=41_200_000.0,
+            sources=[at_bob, at_carol],
+        ),
+        make_stream(
+            "live",
+            *(make_item(f"live-{number}.flac", size=30_000_000, root=f"{number}" * 64) for number in (1, 2, 3)),
+            state="local",
+            item=1,
+            position=1_000_000,
+        ),
     ]
     engine.folders = {
         (bob.peer_id, ""): [folder("Music", 20), folder("Photos", 214)],
