@@ -16,7 +16,14 @@ from typing import Any, Literal, TypeAlias
 from peerterm import config_file
 from peerterm import config_values as values
 from peerterm.api.views import SettingView
-from peerterm.config_sections import FileSettings, LogSettings, NodeSettings, TransferSettings, UiSettings
+from peerterm.config_sections import (
+    FileSettings,
+    LogSettings,
+    NodeSettings,
+    StreamSettings,
+    TransferSettings,
+    UiSettings,
+)
 from peerterm.errors import ConfigError
 
 __all__ = [
@@ -24,6 +31,7 @@ __all__ = [
     "LogSettings",
     "NodeSettings",
     "Settings",
+    "StreamSettings",
     "TransferSettings",
     "UiSettings",
     "begin_file",
@@ -47,6 +55,7 @@ class Settings:
     node: NodeSettings = field(default_factory=NodeSettings)
     files: FileSettings = field(default_factory=FileSettings)
     transfers: TransferSettings = field(default_factory=TransferSettings)
+    stream: StreamSettings = field(default_factory=StreamSettings)
     log: LogSettings = field(default_factory=LogSettings)
     ui: UiSettings = field(default_factory=UiSettings)
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -96,10 +105,13 @@ class Settings:
         ]
 
 
-_SECTIONS: dict[str, type[NodeSettings | FileSettings | TransferSettings | LogSettings | UiSettings]] = {
+_SECTIONS: dict[
+    str, type[NodeSettings | FileSettings | TransferSettings | StreamSettings | LogSettings | UiSettings]
+] = {
     "node": NodeSettings,
     "files": FileSettings,
     "transfers": TransferSettings,
+    "stream": StreamSettings,
     "log": LogSettings,
     "ui": UiSettings,
 }

@@ -133,6 +133,24 @@ class TransferSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """How films and songs are watched before they are here."""
+
+    player: str = _setting(
+        "PEERTERM_PLAYER",
+        values.player,
+        "what plays: auto, none, mpv, vlc, ffplay, or a command with {url}",
+        default="auto",
+    )
+    cache: int = _setting(
+        "PEERTERM_STREAM_CACHE",
+        values.at_least(256 * 1024**2, values.amount),
+        "most bytes kept of what was played, at least 256MiB",
+        default=2 * 1024**3,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What the engine writes down."""
 

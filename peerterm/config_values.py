@@ -75,6 +75,18 @@ def amount(value: object) -> int:
     return value
 
 
+def at_least(least: int, read_one: Callable[[object], int]) -> Callable[[object], int]:
+    """Accept numbers from ``least`` on."""
+
+    def read(value: object) -> int:
+        found = read_one(value)
+        if found < least:
+            raise BadValue(f"must be at least {least}")
+        return found
+
+    return read
+
+
 def rate(value: object) -> int:
     """Accept bytes a second, as ``amount``, with or without ``/s``; ``none`` is 0."""
     if isinstance(value, str):
@@ -130,6 +142,18 @@ class OneOf:
 def one_of(*words: str) -> OneOf:
     """Accept one of some words."""
     return OneOf(words)
+
+
+PLAYERS = ("auto", "none", "mpv", "vlc", "ffplay")
+"""What a player may be called; anything else is a command."""
+
+
+def player(value: object) -> str:
+    """Accept what plays: a word of ``PLAYERS``, or a command in which ``{url}`` stands for what it plays."""
+    found = text(value).strip()
+    if found not in PLAYERS and "{url}" not in found:
+        raise BadValue(f"must be one of {', '.join(PLAYERS)}, or a command with {{url}}")
+    return found
 
 
 def several(read_one: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SettingView,
         ShareView,
         StatusView,
+        StreamView,
         TransferView,
     )
 
@@ -165,6 +166,30 @@ class EngineApi(Protocol):
             transfer: Its id or unique prefix.
             cells: How many parts are wanted, 1 to 512; there may be fewer.
         """
+        ...
+
+    async def stream(self, reference: str) -> StreamView:
+        """Let players on this machine read what a reference means while it comes in; a folder is a playlist.
+
+        Returns once the first item can be read. The stream ends by ``close_stream``, or when nobody read of it for
+        a long time.
+
+        Raises:
+            UsageError: The reference cannot be read, or there is nothing in the folder that plays.
+            NotFound: Neither this machine nor any peer that is online has it.
+        """
+        ...
+
+    async def streams(self) -> list[StreamView]:
+        """Return the open streams, oldest first."""
+        ...
+
+    async def close_stream(self, stream: str) -> StreamView:
+        """End a stream, given by id or unique prefix: its addresses lead nowhere from now on."""
+        ...
+
+    async def keep(self, stream: str, directory: str = "") -> TransferView:
+        """Download the item that is read, into a folder as with ``get``; what is here already is not fetched."""
         ...
 
     async def settings(self) -> list[SettingView]:

@@ -6,10 +6,10 @@ A subscription starts with a ``Snapshot`` and goes on with what changed after it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
-from peerterm.api.views import PeerView, ShareView, StatusView, TransferView
+from peerterm.api.views import PeerView, ShareView, StatusView, StreamView, TransferView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Snapshot:
     peers: list[PeerView]
     shares: list[ShareView]
     transfers: list[TransferView]
+    streams: list[StreamView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,22 @@ class TransferRemoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamChanged:
+    """A stream was opened, or moved on."""
+
+    event: ClassVar[str] = "stream_changed"
+    stream: StreamView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRemoved:
+    """A stream has ended."""
+
+    event: ClassVar[str] = "stream_removed"
+    stream_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDropped:
     """A source is not used by a transfer any more. ``strikes`` is how many bad chunks it sent."""
 
@@ -139,6 +156,8 @@ Event: TypeAlias = (
     | ShareRemoved
     | TransferChanged
     | TransferRemoved
+    | StreamChanged
+    | StreamRemoved
     | SourceDropped
     | Notice
 )
@@ -153,5 +172,7 @@ def coalesce_key(event: Event) -> tuple[str, str] | None:
             return event.event, share.share_id
         case TransferChanged(transfer=transfer):
             return event.event, transfer.transfer_id
+        case StreamChanged(stream=stream):
+            return event.event, stream.stream_id
         case _:
             return None

@@ -208,6 +208,60 @@ class ChunkMapView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleView:
+    """Subtitles that belong to an item. ``language`` is a tag such as ``en``; empty if not known."""
+
+    name: str
+    url: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamItemView:
+    """One film or song of a stream.
+
+    Whoever knows ``url`` can read it: it never belongs into arguments, logs or other people's sight. ``size`` is
+    proven once ``is_open``, and what its holder says before.
+    """
+
+    name: str
+    root: str
+    url: str
+    mime: str
+    size: int
+    is_open: bool = False
+    subtitles: list[SubtitleView] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamView:
+    """Something that players on the engine's machine can read while it comes in.
+
+    ``url``, ``mime`` and ``size`` are those of the first item. ``item`` is the number of the one read last; of that
+    item ``position`` bytes are passed, and the ``ahead`` bytes after them are here already. ``rate`` is bytes per
+    second that come in, ``bytes`` how many came. ``state`` is ``local`` where nothing has to come, ``waiting``
+    while nobody who is online has what is read. ``transfer_id`` is the download that keeps the item, if any.
+    """
+
+    stream_id: str
+    name: str
+    kind: EntryKind
+    url: str
+    mime: str
+    size: int
+    items: list[StreamItemView]
+    state: Literal["streaming", "waiting", "local"]
+    item: int
+    position: int
+    ahead: int
+    bytes: int
+    rate: float
+    sources: list[SourceView]
+    started_at: float
+    transfer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsView:
     """Rate limits of the engine, or of one transfer (``transfer_id``), in bytes per second; 0 is none."""
 

@@ -21,6 +21,7 @@ from peerterm.api.views import (
     SettingView,
     ShareView,
     StatusView,
+    StreamView,
     TransferView,
 )
 from peerterm.control.messages import (
@@ -334,6 +335,22 @@ class RemoteEngine:
     async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
         """Return which parts of a download are held."""
         return await self._call("chunk_map", ChunkMapView, transfer=transfer, cells=cells)
+
+    async def stream(self, reference: str) -> StreamView:
+        """Let players on the engine's machine read something while it comes in."""
+        return await self._call("stream", StreamView, reference=reference)
+
+    async def streams(self) -> list[StreamView]:
+        """Return the open streams."""
+        return await self._call("streams", list[StreamView])
+
+    async def close_stream(self, stream: str) -> StreamView:
+        """End a stream."""
+        return await self._call("close_stream", StreamView, stream=stream)
+
+    async def keep(self, stream: str, directory: str = "") -> TransferView:
+        """Download what is read."""
+        return await self._call("keep", TransferView, stream=stream, directory=directory)
 
     async def settings(self) -> list[SettingView]:
         """Return every setting as the running engine has it."""

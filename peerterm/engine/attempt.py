@@ -99,7 +99,11 @@ class Attempt:
                     budget=self._budget,
                     plan=self._plan,
                     landing=self._landing,
-                    seeking=Seeking(await self._around.reuse.versions(order), is_resumed=destination.resumed),
+                    seeking=Seeking(
+                        await self._around.reuse.versions(order),
+                        self._around.cache,
+                        is_resumed=destination.resumed,
+                    ),
                     tasks=self._tasks,
                     owner=self,
                 )
@@ -130,7 +134,7 @@ class Attempt:
                     self.fail(error)
                 await self._is_finished.wait()
             finally:
-                fetching.stop()
+                fetching.exchange.stop()
                 self._tasks.cancel()
         if self._error:
             raise self._error
@@ -240,7 +244,7 @@ class Attempt:
                     if held or not (file.root in found and await self._copy(file, found[file.root], fetching)):
                         fetching.fetch(file, held)
                 fetching.start_more()
-                fetching.pump()
+                fetching.exchange.pump()
         except PeertermError as error:
             self.fail(error)
         self._is_planned = True
@@ -304,7 +308,7 @@ class Attempt:
             self._around.journal.note_landed(self.order.transfer_id, place.path, file.root, mark)
         fetching.forget(file.root)
         fetching.start_more()
-        fetching.pump()
+        fetching.exchange.pump()
 
     def _digests_of(self, file: WantedFile, fetching: Fetching) -> bytes:
         """Return a file's chunk digests, as far as they are known without reading it: empty or all."""

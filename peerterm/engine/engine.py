@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from peerterm import __version__, logs
@@ -30,7 +31,9 @@ from peerterm.engine.references import link_to_peer
 from peerterm.engine.reuse import Reuse
 from peerterm.engine.searching import Searching
 from peerterm.engine.sharing import Sharing
+from peerterm.engine.streaming import Streams
 from peerterm.engine.tasks import Tasks, tolerate
+from peerterm.engine.titles import Titles
 from peerterm.engine.upload_news import UploadNews
 from peerterm.engine.uploading import Uploads
 from peerterm.errors import PeertermError, UsageError
@@ -46,6 +49,7 @@ from peerterm.store.landed import LandedIndex
 from peerterm.store.peers import PeerStore
 from peerterm.store.shares import ShareStore
 from peerterm.store.space import SpaceAccount
+from peerterm.store.stream_cache import StreamCache
 from peerterm.store.transfers import TransferStore
 
 if TYPE_CHECKING:
@@ -62,10 +66,11 @@ if TYPE_CHECKING:
         SearchQuery,
         SettingView,
         ShareView,
+        StreamView,
         TransferView,
     )
     from peerterm.config import Settings
-    from peerterm.core.ids import PeerId
+    from peerterm.core.ids import PeerId, Root
     from peerterm.net.link import Link
     from peerterm.paths import Paths
     from peerterm.store.catalog import Totals
@@ -123,10 +128,11 @@ class Engine:
         self._sharing = Sharing(ShareStore(database), settings.files, self._bus, self._catalog_changed)
         await self._sharing.load()
         self._searching = Searching(self._peers, self._catalog, self._identity.peer_id, settings.node.name)
+        self._cache = self._open_cache()
         self._build_network(contexts, PeerStore(database), await self._catalog.totals())
         self._build_downloads(database)
         await self._downloads.load()
-        self._peers.on_linked = self._downloads.runs.link_opened
+        self._peers.on_linked = self._link_opened
         self._peers.on_offline = self._peer_offline
         if database.was_rebuilt:
             text = f"the database of {paths.home} was damaged; it was set aside and a new one begun: share again"
@@ -135,11 +141,13 @@ class Engine:
 
     def _build_downloads(self, database: Database) -> None:
         landed, transfers = LandedIndex(database), self._settings.transfers
+        reuse = Reuse(self._catalog, landed)
         around = Surroundings(
             lanes=self._lanes,
             uploads=self._uploads,
             journal=Journal(database),
-            reuse=Reuse(self._catalog, landed),
+            reuse=reuse,
+            cache=self._cache,
             space=SpaceAccount(transfers.min_free),
             budget=self._down_budget,
             links=self._peers.links,
@@ -156,6 +164,21 @@ class Engine:
             around=around,
             running=transfers.running,
         )
+        titles = Titles(self._searching, self._catalog, reuse, self._identity.peer_id)
+        self._streams = Streams(
+            titles, self._downloads, bus=self._bus, around=replace(around, lanes=self._stream_lanes)
+        )
+
+    def _open_cache(self) -> StreamCache:
+        """Make room for what streams fetch; nothing of an earlier engine is in it."""
+        loop = asyncio.get_running_loop()
+
+        def evicted(root: Root, index: int) -> None:
+            loop.call_soon_threadsafe(self._streams.evicted, root, index)
+
+        cache = StreamCache(self._paths.home, self._settings.stream.cache, evicted)
+        self._stack.callback(cache.close)
+        return cache
 
     def _build_network(self, contexts: TlsContexts, store: PeerStore, offer: Totals) -> None:
         self._lanes = LanePool(contexts, self._peers.address_of)
@@ -180,13 +203,14 @@ class Engine:
             on_link_ended=self._uploads.link_closed,
             on_lane=self._lane_arrived,
         )
-        for close in (self._lanes.close, self._lane_server.close, self._linking.close):
+        self._stream_lanes = LanePool(contexts, self._peers.address_of)  # what a player waits for stands in no line
+        for close in (self._lanes.close, self._stream_lanes.close, self._lane_server.close, self._linking.close):
             self._stack.push_async_callback(close)
 
     async def _run_services(self) -> None:
         async with self._tasks:
             news = UploadNews(self._bus, lambda: self._uploads.views(self._peers.name_of))
-            for run in (self._sharing.run, self._downloads.run, self._linking.run, news.run):
+            for run in (self._sharing.run, self._downloads.run, self._streams.run, self._linking.run, news.run):
                 self._tasks.start(run())
             await self._stop.wait()
             self._state = "stopping"
@@ -234,12 +258,19 @@ class Engine:
     def _lane_arrived(self, sock: socket.socket, address: tuple[str, int], release: Callable[[], None]) -> None:
         self._lane_server.serve(sock, address[0], release)
 
+    def _link_opened(self, link: Link) -> None:
+        self._downloads.runs.link_opened(link)
+        self._streams.link_opened(link)
+
     def _have_update(self, link: Link, update: HaveUpdate) -> None:
         self._downloads.runs.have_update(link, update)
+        self._streams.have_update(link, update)
 
     def _peer_offline(self, peer: PeerId) -> None:
         self._downloads.runs.peer_offline(peer)
-        self._tasks.start(self._lanes.close_peer(peer))
+        self._streams.peer_offline(peer)
+        for lanes in (self._lanes, self._stream_lanes):
+            self._tasks.start(lanes.close_peer(peer))
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
@@ -247,6 +278,7 @@ class Engine:
             peers=self._peers.views(),
             shares=self._sharing.views(),
             transfers=self._transfers(),
+            streams=self._streams.views(),
         )
 
     def _status(self) -> StatusView:
@@ -380,6 +412,22 @@ class Engine:
     async def chunk_map(self, transfer: str, cells: int) -> ChunkMapView:
         """See ``EngineApi``."""
         return await self._downloads.chunk_map(transfer, cells)
+
+    async def stream(self, reference: str) -> StreamView:
+        """See ``EngineApi``."""
+        return await self._streams.open(reference)
+
+    async def streams(self) -> list[StreamView]:
+        """See ``EngineApi``."""
+        return self._streams.views()
+
+    async def close_stream(self, stream: str) -> StreamView:
+        """See ``EngineApi``."""
+        return await self._streams.close(stream)
+
+    async def keep(self, stream: str, directory: str = "") -> TransferView:
+        """See ``EngineApi``."""
+        return await self._streams.keep(stream, directory)
 
     async def settings(self) -> list[SettingView]:
         """See ``EngineApi``."""

@@ -1,7 +1,6 @@
-"""Fetches the contents of one attempt: runs the machine of ``core.download`` over lanes.
+"""The contents of one attempt that are on their way: which are wanted now, and what follows once they are here.
 
-It asks peers what they have, performs the fetches the machine wants, and hands every outcome back. The machine
-decides, the attempt knows what is wanted and where it goes; this module only does.
+``engine.exchange`` does the fetching; the attempt knows what is wanted and where it goes.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict, deque
-from random import Random
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from peerterm.api.events import SourceDropped
@@ -18,32 +16,24 @@ from peerterm.core import download as machine
 from peerterm.core.ids import Root
 from peerterm.core.listing import MAX_LISTING_BYTES, decode_listing
 from peerterm.core.manifest import CHUNK_BYTES, chunk_span
-from peerterm.core.pieces import PieceKind
-from peerterm.core.rate import RateMeter
+from peerterm.engine.exchange import Exchange
 from peerterm.engine.holding import FileHolding, ListingHolding
 from peerterm.engine.landing import Landing
 from peerterm.engine.plan import Plan, WantedFile
-from peerterm.engine.swarm import Swarm
 from peerterm.engine.tasks import Tasks
 from peerterm.errors import IntegrityError, PeertermError
-from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
 
 if TYPE_CHECKING:
     from peerterm.core.bitfield import Bitfield
     from peerterm.core.budget import Budget
-    from peerterm.core.ids import PeerId
     from peerterm.core.listing import ListingEntry
     from peerterm.engine.order import Order, Surroundings
     from peerterm.engine.seeking import Looked, Seeking
-    from peerterm.net.lanes import Outcome
-    from peerterm.net.link import Link
-    from peerterm.wire.messages import HaveUpdate
 
 log = logging.getLogger("peerterm.fetching")
 
 MAX_ACTIVE = 256
 """Contents of one attempt that are fetched at the same time."""
-REPORT_SECONDS = 0.25
 
 
 class Owner(Protocol):
@@ -71,14 +61,15 @@ class Owner(Protocol):
 
 
 class Fetching:
-    """The contents of one attempt that are on their way.
+    """The contents of one attempt that are on their way; implements ``exchange.Keeper``.
 
     Invariant: a content is in ``active`` from the moment it is wanted until it has landed or, if it is a listing,
     was unfolded; its value is ``None`` while it is copied from this machine, or the size of a single file is not
     proven.
 
     Attributes:
-        machine: Decides what to ask of whom.
+        exchange: Fetches them.
+        machine: Decides what it asks of whom.
         verified_bytes: Bytes of files that are verified and on disk.
         local_bytes: Of these, bytes that were copied from this machine.
     """
@@ -95,12 +86,18 @@ class Fetching:
         tasks: Tasks,
         owner: Owner,
     ) -> None:
-        self.machine = machine.Download(Random(), (around.budget, budget))  # noqa: S311 - spreads load
         self.active: dict[Root, FileHolding | ListingHolding | None] = {}
+        self.exchange = Exchange(
+            order.entry.root,
+            self.active.keys(),
+            around,
+            budgets=(around.budget, budget),
+            tasks=tasks,
+            keeper=self,
+        )
+        self.machine = self.exchange.machine
         self.verified_bytes = 0
         self.local_bytes = 0
-        self.is_over = False
-        self._is_pumping = False
         self._order = order
         self._around = around
         self._plan = plan
@@ -112,17 +109,11 @@ class Fetching:
         self._listing_bytes = 0
         self._folders_to_start: deque[Root] = deque()
         self._files_to_start: deque[tuple[WantedFile, Bitfield | None]] = deque()
-        self._swarm = Swarm(order.entry.root, self.active.keys(), self.machine, tasks, self._heard)
-        self._grown: dict[Root, list[int]] = {}
-        began = time.monotonic()
-        self._meters: defaultdict[PeerId, RateMeter] = defaultdict(lambda: RateMeter(began))
 
     def start(self) -> None:
-        """Ask every peer that is online, look at what is here, and keep time."""
-        self._tasks.start(self._keep_time())
+        """Look at what is here, and fetch from every peer that is online."""
         self._tasks.start(self._seeking.run(self._looked, self._owner.fail))
-        for link in self._around.links():
-            self.peer_online(link)
+        self.exchange.start()
 
     def fetch(self, file: WantedFile, held: Bitfield | None) -> None:
         """Fetch a planned file when its turn comes; ``held`` chunks of it are on disk."""
@@ -132,11 +123,6 @@ class Fetching:
         """Return what is held of each planned content that has not landed; ``None`` if nothing is known to be."""
         waiting = {file.root: held for file, held in self._files_to_start}
         return waiting | {root: self.machine.held(root) for root in self.active}
-
-    def stop(self) -> None:
-        """Take no more outcomes: what is still in flight belongs to an attempt that is over."""
-        self.is_over = True
-        self._around.lanes.forget(self._outcome)
 
     def release(self) -> None:
         """Offer nothing of this attempt any more."""
@@ -158,7 +144,7 @@ class Fetching:
         """Fetch a content: a planned file, a listing, or a single file whose size only its head will prove."""
         self.active[root] = None
         size = file.size if file else None
-        is_sought = not self._plan.is_listing(root) and self._seeking.is_worth_while(size)
+        is_sought = not self._plan.is_listing(root) and self._seeking.is_worth_while(root, size)
         events = self.machine.add_content(root, size, held, is_recalled=is_recalled, is_sought=is_sought)
         if file:
             self._open(file)
@@ -166,8 +152,8 @@ class Fetching:
             self._hold(root, ListingHolding(content))
         if held and file:
             self.verified_bytes += bytes_of(held, file.size)
-        self._swarm.want(root)
-        self._take(events)
+        self.exchange.want(root)
+        self.exchange.take(events)
 
     def _open(self, file: WantedFile) -> None:
         part = self._landing.part_of(file)
@@ -182,9 +168,8 @@ class Fetching:
         """Stop to fetch and to offer a content."""
         if holding := self.active.pop(root):
             self._around.uploads.release(root, holding)
-        self._grown.pop(root, None)
         self._seeking.forget(root)
-        self.machine.remove_content(root)
+        self.exchange.forget(root)
 
     def start_more(self) -> None:
         """Start as much of what is planned as may be under way at once: all listings first, so the end is known."""
@@ -201,81 +186,41 @@ class Fetching:
             self._owner.fail(error)
         self._owner.settle()
 
-    # What peers have
+    # What comes; see ``exchange.Keeper``
 
-    def peer_online(self, link: Link) -> None:
-        """Ask a peer that is online now whether it has what is wanted."""
-        self._swarm.meet(link)
+    def sink_of(self, root: Root) -> FileHolding | ListingHolding | None:
+        """See ``exchange.Keeper``."""
+        return self.active[root]
 
-    def peer_offline(self, peer: PeerId) -> None:
-        """Stop to count on a peer."""
-        self._swarm.leave(peer)
+    def changed(self) -> None:
+        """See ``exchange.Keeper``."""
+        self._around.changed(self._order.transfer_id)
 
-    def have_update(self, link: Link, update: HaveUpdate) -> None:
-        """Take a peer's news about a content.
-
-        Raises:
-            ProtocolViolation: They cannot be true of any content.
-        """
-        self._swarm.updated(link, update)
-
-    def _heard(self) -> None:
-        self._around.changed(self._order.transfer_id)  # it may have no place to go on with a source
-        self.pump()
-
-    # What comes
-
-    def pump(self) -> None:
-        """Perform every fetch that the machine wants, once all that has come by now is taken in."""
-        if not self._is_pumping:
-            self._is_pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
-    def _pump(self) -> None:
-        self._is_pumping = False
-        if self.is_over:
-            return
-        for fetch in self.machine.pump(time.monotonic()):
-            self._around.lanes.submit(fetch, self.active[fetch.piece.root], self._outcome)
-
-    def _outcome(self, outcome: Outcome) -> None:
-        if self.is_over:
-            return
-        fetch, now = outcome.fetch, time.monotonic()
-        match outcome.result:
-            case Accepted(data=data, chunk_sum=chunk_sum):
-                events = self.machine.arrived(fetch, data, now)
-                if fetch.piece.kind is PieceKind.CHUNK:
-                    self._note_chunk(fetch.piece.root, fetch.piece.index, chunk_sum)
-                self._take(events)
-            case Rejected():
-                self._take(self.machine.rejected(fetch, now))
-            case Refused(refusal=refusal):
-                self.machine.refused(fetch, refusal, now)
-            case SinkFailed(error=error):
-                self.machine.returned(fetch, now)
-                self._owner.fail(error)
-        self.pump()
+    def fail(self, error: PeertermError) -> None:
+        """See ``exchange.Keeper``."""
+        self._owner.fail(error)
 
     def _looked(self, looked: Looked) -> None:
         """Take chunks that were found here, and fetch those that were not."""
-        if self.is_over:
+        if self.exchange.is_over:
             return
         root, found = looked.root, looked.unnoted | looked.copied
         events = self.machine.looked(root, looked.chunks, found, time.monotonic())
         for index, chunk_sum in found.items():
-            self._note_chunk(root, index, chunk_sum)
+            self.chunk_written(root, index, chunk_sum)
         held = [event for event in events if isinstance(event, machine.ChunkHeld)]
         self.local_bytes += sum(event.length for event in held if event.index in looked.copied)
-        self._take(events)
-        self.pump()
+        self.exchange.take(events)
+        self.exchange.pump()
 
-    def _note_chunk(self, root: Root, index: int, chunk_sum: bytes) -> None:
+    def chunk_written(self, root: Root, index: int, chunk_sum: bytes) -> None:
+        """See ``exchange.Keeper``."""
         content = self.machine.content(root)
         if content and content.size and content.size > CHUNK_BYTES and not self._plan.is_listing(root):
             self._around.journal.note(self._order.transfer_id, root, content.size, index, chunk_sum)
 
-    def _take(self, events: list[machine.Event]) -> None:
+    def take(self, events: list[machine.Event]) -> None:
+        """See ``exchange.Keeper``."""
         for event in events:
             match event:
                 case machine.HeadKnown(root=root, size=size):
@@ -283,8 +228,8 @@ class Fetching:
                 case machine.LookFor(root=root):
                     if file := self._plan.wanted.get(root):
                         self._seeking.look_for(event, file, self._landing.part_of(file))
-                case machine.ChunkHeld(root=root, index=index, peer=peer, length=length):
-                    self._chunk_held(root, index, length, peer)
+                case machine.ChunkHeld(root=root, length=length):
+                    self._chunk_held(root, length)
                 case machine.ContentDone(root=root):
                     self._content_done(root)
                 case machine.ContentImpossible(reason=reason):
@@ -293,8 +238,8 @@ class Fetching:
                     log.warning(
                         "bad data transfer=%s peer=%s strikes=%d", self._order.transfer_id, peer[:8], strikes
                     )
-                case machine.SourceDropped(peer=peer, strikes=strikes, reason=reason):
-                    self._source_dropped(peer, strikes, reason)
+                case machine.SourceDropped():
+                    self._source_dropped(event)
 
     def _size_known(self, root: Root, size: int) -> None:
         if self._plan.is_listing(root):
@@ -314,10 +259,7 @@ class Fetching:
         elif not self._order.is_folder and (held := self.machine.held(root)):
             self.verified_bytes = bytes_of(held, size)
 
-    def _chunk_held(self, root: Root, index: int, length: int, peer: PeerId | None) -> None:
-        if peer:
-            self._meters[peer].add(length, time.monotonic())
-        self._grown.setdefault(root, []).append(index)
+    def _chunk_held(self, root: Root, length: int) -> None:
         if not self._plan.is_listing(root):
             self.verified_bytes += length
             self._around.space.shrink(self._order.transfer_id, length)
@@ -349,44 +291,23 @@ class Fetching:
             self._owner.fail(error)
             return
         self.start_more()
-        self.pump()
+        self.exchange.pump()
         if self._plan.is_unfolded:
             await self._owner.planned()
 
-    def _source_dropped(self, peer: PeerId, strikes: int, reason: str) -> None:
-        self._swarm.drop(peer, for_good=reason != "silent")
-        name = self._around.name_of(peer)
-        log.warning("source dropped transfer=%s peer=%s reason=%r", self._order.transfer_id, peer[:8], reason)
+    def _source_dropped(self, event: machine.SourceDropped) -> None:
+        self.exchange.drop(event)
+        name, transfer_id = self._around.name_of(event.peer), self._order.transfer_id
+        log.warning("source dropped transfer=%s peer=%s reason=%r", transfer_id, event.peer[:8], event.reason)
         self._around.publish(
             SourceDropped(
-                transfer_id=self._order.transfer_id, peer_id=peer, name=name, reason=reason, strikes=strikes
+                transfer_id=transfer_id,
+                peer_id=event.peer,
+                name=name,
+                reason=event.reason,
+                strikes=event.strikes,
             )
         )
-
-    # Time
-
-    async def _keep_time(self) -> None:
-        while True:
-            now = time.monotonic()
-            for peer in self.machine.sources:
-                self.machine.heard(peer, self._around.lanes.last_byte_at(peer))
-            self._take(self.machine.tick(now))
-            self.pump()
-            for root, chunks in self._grown.items():
-                self._around.uploads.grew(root, chunks)
-            self._grown.clear()
-            self._around.changed(self._order.transfer_id)
-            deadline = self.machine.deadline()
-            await asyncio.sleep(min(REPORT_SECONDS, max(deadline - now, 0.01)) if deadline else REPORT_SECONDS)
-
-    @property
-    def rate(self) -> float:
-        """Bytes per second that come in, the mean of the last seconds."""
-        return sum(map(self.rate_of, list(self._meters)))
-
-    def rate_of(self, peer: PeerId) -> float:
-        """Return how many of them come from one source."""
-        return self._meters[peer].rate(time.monotonic()) if peer in self._meters else 0.0
 
 
 def bytes_of(held: Bitfield, size: int) -> int:

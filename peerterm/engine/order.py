@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peerterm.net.link import Link
     from peerterm.store.journal import Journal
     from peerterm.store.space import SpaceAccount
+    from peerterm.store.stream_cache import StreamCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Surroundings:
     uploads: Uploads
     journal: Journal
     reuse: Reuse
+    cache: StreamCache
     space: SpaceAccount
     budget: Budget
     links: Callable[[], list[Link]]

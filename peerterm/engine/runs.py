@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peerterm.core.life import Event, State
+from peerterm.engine.holding import FileHolding
 from peerterm.engine.lookout import Lookout
 from peerterm.engine.tasks import apart, tolerate
 from peerterm.errors import PeertermError
@@ -18,7 +19,8 @@ from peerterm.store.completion import to_its_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from peerterm.core.ids import PeerId, TransferId
+    from peerterm.core.ids import PeerId, Root, TransferId
+    from peerterm.engine.exchange import Exchange
     from peerterm.engine.fetching import Fetching
     from peerterm.engine.tasks import Tasks
     from peerterm.engine.transfer import Transfer
@@ -100,7 +102,7 @@ class Runs:
                 self._runs[key].cancel()
         self.admit()
         if transfer.life.state is State.QUEUED and (fetching := transfer.fetching):
-            fetching.stop()  # it has a source again, but no place
+            fetching.exchange.stop()  # it has a source again, but no place
             self._runs[transfer_id].cancel()
 
     def _holding(self) -> set[TransferId]:
@@ -147,24 +149,32 @@ class Runs:
         self._transfers.forget_oldest(self._runs)
         self.admit()
 
+    def download_of(self, root: Root) -> tuple[Exchange, FileHolding] | None:
+        """Return what fetches a file now, and what it has of it; ``None`` if no transfer does."""
+        for key in self._runs:
+            fetching = self._transfers[key].fetching
+            if fetching and isinstance(holding := fetching.active.get(root), FileHolding):
+                return fetching.exchange, holding
+        return None
+
     # What peers do
 
     def link_opened(self, link: Link) -> None:
         """Ask a peer that is new, or offers something new, for what is being fetched."""
         self._lookout.link_opened(link)
         for fetching in self._fetchings():
-            fetching.peer_online(link)
+            fetching.exchange.peer_online(link)
 
     def peer_offline(self, peer: PeerId) -> None:
         """Stop to count on a peer."""
         for fetching in self._fetchings():
-            fetching.peer_offline(peer)
+            fetching.exchange.peer_offline(peer)
 
     def have_update(self, link: Link, update: HaveUpdate) -> None:
         """Hand a peer's news to the transfers."""
         self._lookout.have_update(update)
         for fetching in self._fetchings():
-            fetching.have_update(link, update)
+            fetching.exchange.have_update(link, update)
 
     def _fetchings(self) -> list[Fetching]:
         """Return what is on its way; few, however many transfers there are."""

@@ -106,12 +106,16 @@ class Searching:
         )
         return to_hit(hit.entry, (HolderView(peer_id=peer, name=name) for peer, name in names.items()))
 
+    def is_own(self, peer: str) -> bool:
+        """Whether a name or id of a peer is this machine's."""
+        return peer in (self._own_id, self._own_name)
+
     async def browse(self, peer: str, path: str, after: str, limit: int) -> BrowsePage:
         """See ``EngineApi.browse``."""
         components = tuple(part for part in path.split("/") if part)
         check_path((*components, after) if after else components)
         limit = max(1, min(limit, MAX_PAGE_ENTRIES))
-        if peer in (self._own_id, self._own_name):
+        if self.is_own(peer):
             entries, more = await self._catalog.browse(components, after, limit)
             peer_id = self._own_id
         else:
@@ -139,7 +143,7 @@ class Searching:
         parsed = parse_reference(reference)
         if isinstance(parsed, HashReference):
             return await self._find_by_hash(parsed)
-        if parsed.peer in (self._own_id, self._own_name):
+        if self.is_own(parsed.peer):
             raise NotFound(f"{reference}: that is this machine itself", "name a peer: peerterm peers lists them")
         peer_id = await self._peers.wait_for(parsed.peer)
         link = self._peers.link(peer_id)

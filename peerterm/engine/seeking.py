@@ -1,8 +1,8 @@
 """Looks for chunks on this machine before they are fetched: candidates that only their digests turn into chunks.
 
-A candidate is the part file itself, beyond what a killed engine had noted of it, or an earlier version of the same
-file, compared at the same place. Works in a thread, a few chunks at a time, while all else goes on. Made by
-``engine.attempt``, fed by ``engine.fetching``.
+A candidate is the part file itself, beyond what a killed engine had noted of it, a chunk that a stream left in the
+cache, or an earlier version of the same file, compared at the same place. Works in a thread, a few chunks at a
+time, while all else goes on. Made by ``engine.attempt``, fed by ``engine.fetching``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from peerterm.engine.plan import WantedFile
     from peerterm.store.partfile import PartFile
     from peerterm.store.reading import SharedFile
+    from peerterm.store.stream_cache import StreamCache
 
 BATCH_CHUNKS = 16
 """Chunks looked for in one thread call; those not found are fetched from then on."""
@@ -46,7 +47,7 @@ class Looked:
     Attributes:
         chunks: All that were looked for.
         unnoted: Sums of those the part file had, for the journal.
-        copied: Sums of those copied from an earlier version, likewise.
+        copied: Sums of those copied from the cache or an earlier version, likewise.
     """
 
     root: Root
@@ -58,22 +59,26 @@ class Looked:
 class Seeking:
     """The looks of one attempt, one after the other."""
 
-    def __init__(self, versions: Sequence[Path], *, is_resumed: bool) -> None:
+    def __init__(self, versions: Sequence[Path], cache: StreamCache, *, is_resumed: bool) -> None:
         """Look in the part of an earlier attempt if ``is_resumed``, and at ``versions``, files or folders."""
         self._tops = versions
+        self._cache = cache
         self._is_resumed = is_resumed
         self._candidates: dict[Root, _Candidates] = {}
         self._waiting: asyncio.Queue[tuple[LookFor, _Candidates]] = asyncio.Queue()
 
-    def is_worth_while(self, size: int | None) -> bool:
+    def is_worth_while(self, root: Root, size: int | None) -> bool:
         """Whether a look for a file may yield anything: of one chunk, an earlier version has nothing."""
-        return self._is_resumed or (bool(self._tops) and (size is None or size > CHUNK_BYTES))
+        has_versions = bool(self._tops) and (size is None or size > CHUNK_BYTES)
+        return self._is_resumed or has_versions or bool(self._cache.numbers(root))
 
     def look_for(self, wanted: LookFor, file: WantedFile, part: PartFile) -> None:
         """Look for chunks of a file when their turn comes."""
         if wanted.root not in self._candidates:
             path = file.places[0].path
-            self._candidates[wanted.root] = _Candidates(part, self._tops, path, is_resumed=self._is_resumed)
+            self._candidates[wanted.root] = _Candidates(
+                part, self._cache, self._tops, path, is_resumed=self._is_resumed
+            )
         self._waiting.put_nowait((wanted, self._candidates[wanted.root]))
 
     def forget(self, root: Root) -> None:
@@ -98,22 +103,26 @@ class Seeking:
 
 
 def _likely(batch: list[tuple[LookFor, _Candidates]]) -> list[list[int]]:
-    return [candidates.likely(wanted.chunks) for wanted, candidates in batch]
+    return [candidates.likely(wanted) for wanted, candidates in batch]
 
 
 class _Candidates:
     """Where the chunks of one file may be. Used by one thread at a time."""
 
-    def __init__(self, part: PartFile, tops: Sequence[Path], path: tuple[str, ...], *, is_resumed: bool) -> None:
+    def __init__(
+        self, part: PartFile, cache: StreamCache, tops: Sequence[Path], path: tuple[str, ...], *, is_resumed: bool
+    ) -> None:
         self._part = part
+        self._cache = cache
         self._tops = tops if part.size > CHUNK_BYTES else ()
         self._path = path
         self._versions: dict[SharedFile, int] | None = None  # with the chunks in a row that each had otherwise
         self._unnoted: set[int] = set()
         self._left = MAX_UNNOTED if is_resumed else 0
 
-    def likely(self, chunks: Sequence[int]) -> list[int]:
+    def likely(self, wanted: LookFor) -> list[int]:
         """Return those of some chunks that are worth reading for."""
+        chunks = wanted.chunks
         if self._versions is None:
             found = (file_at(top, self._path) for top in self._tops)
             self._versions = {version: 0 for version in found if version}
@@ -121,7 +130,8 @@ class _Candidates:
         self._left -= len(unnoted)
         self._unnoted.update(unnoted)
         end = max((chunk_count(version.size) for version in self._versions), default=0)
-        return [chunk for chunk in chunks if chunk < end or chunk in self._unnoted]
+        known = self._unnoted.union(self._cache.numbers(wanted.root))
+        return [chunk for chunk in chunks if chunk < end or chunk in known]
 
     def take(self, wanted: LookFor, chunks: list[int]) -> Looked:
         """Take what is here of some chunks.
@@ -130,7 +140,7 @@ class _Candidates:
             StorageError: The disk that is written refuses.
         """
         unnoted = self._part.verify(filter(self._unnoted.__contains__, chunks), wanted.accepts)
-        copied: dict[int, bytes] = {}
+        copied = self._from_cache(wanted, [chunk for chunk in chunks if chunk not in unnoted])
         assert self._versions is not None, "what is likely was found out before"
         for version, misses in list(self._versions.items()):
             left = [chunk for chunk in chunks if chunk not in unnoted and chunk not in copied]
@@ -140,3 +150,11 @@ class _Candidates:
             if self._versions[version] >= MAX_MISSES:
                 del self._versions[version]
         return Looked(wanted.root, chunks, unnoted, copied)
+
+    def _from_cache(self, wanted: LookFor, chunks: list[int]) -> dict[int, bytes]:
+        copied: dict[int, bytes] = {}
+        for chunk in chunks:
+            data = self._cache.read(wanted.root, chunk)
+            if data and wanted.accepts(chunk, memoryview(data)):
+                copied[chunk] = self._part.write_chunk(chunk, memoryview(data))
+        return copied

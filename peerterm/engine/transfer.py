@@ -89,7 +89,7 @@ class Transfer:
     def fetching(self) -> Fetching | None:
         """What is on its way, while something may be."""
         fetching = self.attempt.fetching if self.attempt else None
-        return fetching if fetching and not fetching.is_over else None
+        return fetching if fetching and not fetching.exchange.is_over else None
 
     @property
     def has_remains(self) -> bool:

@@ -26,7 +26,7 @@ def view_of(transfer: Transfer, name_of: Callable[[PeerId], str]) -> TransferVie
     """Return a download as clients see it; ``name_of`` returns what a peer calls itself."""
     attempt, order = transfer.attempt, transfer.order
     fetching = attempt.fetching if attempt else None
-    rate = fetching.rate if fetching and transfer.life.state is State.RUNNING else 0.0
+    rate = fetching.exchange.rate if fetching and transfer.life.state is State.RUNNING else 0.0
     return TransferView(
         transfer_id=order.transfer_id,
         direction="down",
@@ -89,7 +89,7 @@ def _source_views(transfer: Transfer, name_of: Callable[[PeerId], str]) -> list[
                 peer_id=peer,
                 name=name_of(peer),
                 bytes=size,
-                rate=fetching.rate_of(peer) if fetching and is_active else 0.0,
+                rate=fetching.exchange.rate_of(peer) if fetching and is_active else 0.0,
                 state="active" if is_active else "dropped" if strikes else "gone" if fetching else "idle",
                 strikes=strikes,
             )

@@ -14,6 +14,8 @@ from peerterm.api.events import (
     ShareChanged,
     ShareRemoved,
     Snapshot,
+    StreamChanged,
+    StreamRemoved,
     TransferChanged,
     TransferRemoved,
 )
@@ -30,6 +32,7 @@ from peerterm.api.views import (
     SettingView,
     ShareView,
     StatusView,
+    StreamView,
     TransferView,
 )
 from peerterm.config import Settings
@@ -102,6 +105,7 @@ class FakeEngine:
     """Set what it holds by attribute or by the methods that also announce it.
 
     Attributes:
+        playable: What can be streamed, by reference.
         progress: By reference, the states a download goes through, one at each turn of the loop.
         indexing: States each new share goes through after ``indexing``; the last is where it stays.
         limits: Those of the whole engine.
@@ -112,6 +116,8 @@ class FakeEngine:
         self.known_peers: list[PeerView] = []
         self.known_shares: list[ShareView] = []
         self.known_transfers: list[TransferView] = []
+        self.known_streams: list[StreamView] = []
+        self.playable: dict[str, StreamView] = {}
         self.hits: list[SearchHit] = []
         self.entries: list[EntryView] = []
         self.lines: list[LogLine] = []
@@ -361,6 +367,36 @@ class FakeEngine:
         percents = [100] * full + [0] * (cells - full)
         return ChunkMapView(transfer_id=found.transfer_id, chunks=cells, held=full, cells=percents)
 
+    async def stream(self, reference: str) -> StreamView:
+        """Open what ``playable`` holds for the reference."""
+        self.asked.append(("stream", reference))
+        if reference not in self.playable:
+            raise NotFound(f"{reference}: nobody who is online has it", "try again later")
+        self.known_streams.append(self.playable[reference])
+        self.announce(StreamChanged(stream=self.playable[reference]))
+        return self.playable[reference]
+
+    async def streams(self) -> list[StreamView]:
+        """Return the open streams."""
+        return list(self.known_streams)
+
+    async def close_stream(self, stream: str) -> StreamView:
+        """End a stream."""
+        self.asked.append(("close_stream", stream))
+        found: StreamView = _pick(self.known_streams, stream, lambda x: (x.stream_id,))
+        self.known_streams.remove(found)
+        self.announce(StreamRemoved(stream_id=found.stream_id))
+        return found
+
+    async def keep(self, stream: str, directory: str = "") -> TransferView:
+        """Start to download the item that is read."""
+        self.asked.append(("keep", stream, directory))
+        found: StreamView = _pick(self.known_streams, stream, lambda x: (x.stream_id,))
+        transfer = make_transfer(found.items[found.item].name, root=found.items[found.item].root)
+        self.known_transfers.append(transfer)
+        self.announce(TransferChanged(transfer=transfer))
+        return transfer
+
     async def settings(self) -> list[SettingView]:
         """Return the defaults."""
         return Settings().views()
@@ -380,6 +416,7 @@ class FakeEngine:
                 peers=await self.peers(),
                 shares=await self.shares(),
                 transfers=await self.transfers(),
+                streams=await self.streams(),
             )
             while (event := await queue.get()) is not None:
                 yield event

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from peerterm import config
+from peerterm import config_values as values
 from peerterm.config import (
     Settings,
     begin_file,
@@ -22,6 +23,7 @@ from peerterm.config import (
     words_of,
 )
 from peerterm.errors import ConfigError
+from peerterm.player.finding import AUTO, NONE, PLAYERS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -113,6 +115,10 @@ def test_unknown_key_names_file_key_and_nearest(file: Path, text: str, told: str
         ("transfers.min_free", '"some"'),
         ("transfers.min_free", "-1"),
         ("transfers.min_free", "true"),
+        ("stream.player", '"winamp"'),
+        ("stream.player", "3"),
+        ("stream.cache", '"255MiB"'),
+        ("stream.cache", '"much"'),
         ("log.level", '"loud"'),
         ("ui.theme", '"dark"'),
         ("ui.mouse", "true"),
@@ -205,6 +211,17 @@ def test_room_kept_on_a_disk_is_automatic_unless_set(file: Path) -> None:
     assert again.transfers.min_free is None
     assert 'min_free = "auto"' in file.read_text()
     assert {view.name: view.value for view in again.views()}["transfers.min_free"] == "auto"
+
+
+def test_player_is_a_name_or_a_command(file: Path) -> None:
+    """The names are those that can be found; the cache takes units."""
+    set_value(file, "player", "vlc -f {url}")
+    set_value(file, "cache", "3GiB")
+    settings = Settings.load(file)
+
+    assert (Settings().stream.player, Settings().stream.cache) == ("auto", 2 * 2**30)
+    assert (settings.stream.player, settings.stream.cache) == ("vlc -f {url}", 3 * 2**30)
+    assert (AUTO, NONE, *PLAYERS) == values.PLAYERS
 
 
 def test_host_name_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from peerterm.errors import StorageError
 from peerterm.store.destination import Destination
 from peerterm.store.journal import Journal
 from peerterm.store.partfile import PartFile, chunk_sum
+from peerterm.store.stream_cache import StreamCache
 from tests.fakes.engines import MIB, PATIENCE, network, noise, running, shared, until_online, write
 from tests.fakes.fake_peer import FakePeer, child, fake_peer, root_of
 from tests.fakes.fetching import chunks_in, fetched, finished, partly_fetched, place, transfer_when
@@ -248,6 +249,14 @@ async def looks(seeking: Seeking, part: PartFile, *calls: LookFor) -> list[Looke
     return [each for each in looked if each.chunks]
 
 
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[StreamCache]:
+    """Yield a cache of streams with nothing in it."""
+    cache = StreamCache(tmp_path, 8 * MIB, lambda *_: None)
+    yield cache
+    cache.close()
+
+
 @pytest.mark.parametrize(
     ("versions", "is_resumed", "size", "expected"),
     [
@@ -260,18 +269,18 @@ async def looks(seeking: Seeking, part: PartFile, *calls: LookFor) -> list[Looke
     ],
 )
 def test_look_must_promise_something(
-    tmp_path: Path, versions: int, is_resumed: bool, size: int | None, expected: bool
+    tmp_path: Path, cache: StreamCache, versions: int, is_resumed: bool, size: int | None, expected: bool
 ) -> None:
     """Without candidates nothing waits for a look."""
-    assert Seeking([tmp_path] * versions, is_resumed=is_resumed).is_worth_while(size) == expected
+    assert Seeking([tmp_path] * versions, cache, is_resumed=is_resumed).is_worth_while(ROOT, size) == expected
 
 
-async def test_chunks_that_cannot_be_here_do_not_wait(part: PartFile) -> None:
+async def test_chunks_that_cannot_be_here_do_not_wait(part: PartFile, cache: StreamCache) -> None:
     """Holes of the part are told before anything is read; then what was read, with its sum."""
     for index in (1, 5):
         part.write_chunk(index, memoryview(FILM)[index * MIB : (index + 1) * MIB])
     part.write_chunk(3, memoryview(noise(MIB, 6)))
-    first, second = await looks(Seeking([], is_resumed=True), part, call_for(*range(6)))
+    first, second = await looks(Seeking([], cache, is_resumed=True), part, call_for(*range(6)))
 
     assert (set(first.chunks), first.unnoted, first.copied) == ({0, 2, 4}, {}, {})
     assert list(second.chunks) == [1, 3, 5]
@@ -279,42 +288,50 @@ async def test_chunks_that_cannot_be_here_do_not_wait(part: PartFile) -> None:
     assert second.copied == {}
 
 
-async def test_little_is_read_of_a_part_without_holes(part: PartFile, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_little_is_read_of_a_part_without_holes(
+    part: PartFile, cache: StreamCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the disk knows no holes, a bound ends the reading."""
     monkeypatch.setattr(seeking, "MAX_UNNOTED", 3)
     for index in range(6):
         part.write_chunk(index, memoryview(FILM)[index * MIB : (index + 1) * MIB])
-    seeker = Seeking([], is_resumed=True)
+    seeker = Seeking([], cache, is_resumed=True)
     looked = await looks(seeker, part, call_for(0, 1), call_for(2, 3), call_for(4, 5))
 
     assert sorted(index for each in looked for index in each.unnoted) == [0, 1, 2]
 
 
-async def test_part_is_asked_before_versions_and_each_only_for_the_rest(part: PartFile, tmp_path: Path) -> None:
+async def test_part_is_asked_before_versions_and_each_only_for_the_rest(
+    part: PartFile, cache: StreamCache, tmp_path: Path
+) -> None:
     """Two versions that differ give what each has."""
     part.write_chunk(0, memoryview(FILM)[:MIB])
     one = write(tmp_path / "one", FILM[: 2 * MIB] + bytes(MIB) + FILM[3 * MIB : 4 * MIB])
     other = write(tmp_path / "other", bytes(2 * MIB) + FILM[2 * MIB :])
-    [looked] = await looks(Seeking([one, other, tmp_path], is_resumed=True), part, call_for(*range(6)))
+    [looked] = await looks(Seeking([one, other, tmp_path], cache, is_resumed=True), part, call_for(*range(6)))
 
     assert list(looked.unnoted) == [0]
     assert sorted(looked.copied) == [1, 2, 3, 4, 5]
     assert part.read_chunk(4) == FILM[4 * MIB : 5 * MIB]
 
 
-async def test_disk_that_refuses_a_found_chunk_ends_the_look(part: PartFile, tmp_path: Path) -> None:
+async def test_disk_that_refuses_a_found_chunk_ends_the_look(
+    part: PartFile, cache: StreamCache, tmp_path: Path
+) -> None:
     """The error is the transfer's; the version is not to blame."""
     version = write(tmp_path / "version", FILM)
     (tmp_path / "film.peerterm-part").unlink()
 
     with pytest.raises(StorageError, match="No such file"):
-        await looks(Seeking([version], is_resumed=False), part, call_for(0))
+        await looks(Seeking([version], cache, is_resumed=False), part, call_for(0))
 
 
-async def test_forgotten_content_starts_with_fresh_candidates(part: PartFile, tmp_path: Path) -> None:
+async def test_forgotten_content_starts_with_fresh_candidates(
+    part: PartFile, cache: StreamCache, tmp_path: Path
+) -> None:
     """What was given up for one content may serve it when it is wanted anew."""
     version = write(tmp_path / "version", FILM)
-    seeker = Seeking([version], is_resumed=False)
+    seeker = Seeking([version], cache, is_resumed=False)
     [first] = await looks(seeker, part, call_for(2))
     version.unlink()
     [second] = await looks(seeker, part, call_for(3))
@@ -323,3 +340,17 @@ async def test_forgotten_content_starts_with_fresh_candidates(part: PartFile, tm
     [third] = await looks(seeker, part, call_for(4))
 
     assert (list(first.copied), list(second.copied), list(third.copied)) == ([2], [], [4])
+
+
+async def test_what_a_stream_left_in_the_cache_counts(part: PartFile, cache: StreamCache) -> None:
+    """Chunks of the cache are told first and taken; one that is not what it should be is not."""
+    cache.write(ROOT, 1, memoryview(FILM)[MIB : 2 * MIB])
+    cache.write(ROOT, 4, memoryview(noise(MIB, 6)))
+    seeker = Seeking([], cache, is_resumed=False)
+    is_worth_while = seeker.is_worth_while(ROOT, len(FILM))
+    first, second = await looks(seeker, part, call_for(*range(6)))
+
+    assert is_worth_while
+    assert set(first.chunks) == {0, 2, 3, 5}
+    assert second.copied == {1: chunk_sum(FILM[MIB : 2 * MIB])}
+    assert part.read_chunk(1) == FILM[MIB : 2 * MIB]

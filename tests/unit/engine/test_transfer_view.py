@@ -38,7 +38,8 @@ def fake_attempt() -> Attempt:
         for number, peer in enumerate(CROWD)
     }
     machine = SimpleNamespace(sources=sources, wasted_bytes=0)
-    fetching = SimpleNamespace(machine=machine, rate=0.0, rate_of=lambda _: 0.0, is_over=False)
+    exchange = SimpleNamespace(rate=0.0, rate_of=lambda _: 0.0, is_over=False)
+    fetching = SimpleNamespace(machine=machine, exchange=exchange)
     return cast("Attempt", SimpleNamespace(fetching=fetching, local_bytes=0))
 
 
