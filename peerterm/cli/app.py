@@ -20,6 +20,7 @@ from peerterm.cli import (
     verbs_engine,
     verbs_peers,
     verbs_shares,
+    verbs_stream,
     verbs_transfers,
 )
 from peerterm.cli.common import COMMON, AnyPath, Common, report
@@ -39,6 +40,7 @@ app = App(
   peerterm peers                   who else is here
   peerterm search holiday          what they have
   peerterm get 3fa9c21b            fetch it
+  peerterm stream 3fa9c21b         watch or hear it while it comes in
 
 A REF is a root or its first 8 or more digits, sha256:HEX, or PEER/share/path.
 A PEER is a name, an id, or the first digits of one.
@@ -49,7 +51,15 @@ found, 5 integrity, 6 storage, 130 interrupted.""",
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=(), show_default=False),
 )
-for _verbs in (verbs_shares, verbs_peers, verbs_content, verbs_transfers, verbs_engine, verbs_config):
+for _verbs in (
+    verbs_shares,
+    verbs_peers,
+    verbs_content,
+    verbs_stream,
+    verbs_transfers,
+    verbs_engine,
+    verbs_config,
+):
     _verbs.register(app)
 demo.register(app)
 completion.register(app)

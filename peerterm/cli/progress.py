@@ -77,7 +77,8 @@ class Bars:
             return
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(label, total=None, detail=detail)
-        self._bars.update(self._tasks[key], completed=done, total=total or None, detail=detail)
+        task = self._tasks[key]
+        self._bars.update(task, description=label, completed=done, total=total or None, detail=detail)
 
     def say(self, text: str) -> None:
         """Say something at once, above the bars; the same text is said only once."""
