@@ -21,10 +21,12 @@ from peerterm.tui.commands import ActionProvider
 from peerterm.tui.downloading import download, pause_all
 from peerterm.tui.engine_app import EngineApp
 from peerterm.tui.keys import Action, bindings_of
+from peerterm.tui.local_player import LocalPlayer, chooser
 from peerterm.tui.modals.too_small import TooSmall, is_too_small
 from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.themes import THEMES
 from peerterm.tui.typed_keys import TypedKeys
+from peerterm.tui.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from textual.geometry import Size
 
     from peerterm.api.engine import EngineApi
+    from peerterm.api.events import Event
     from peerterm.tui.panes.base import Pane
     from peerterm.tui.terminal import Terminal
 
@@ -65,6 +68,7 @@ class PeertermApp(EngineApp):
     Attributes:
         user_keymap: As given, and as the user changed it since.
         engine_stays: As given.
+        watching: The streams that were opened here, and the player.
     """
 
     TITLE = "peerterm"
@@ -90,6 +94,7 @@ class PeertermApp(EngineApp):
         self.user_keymap = keymap or {}
         self.engine_stays = engine_stays
         self._keys = TypedKeys(self, super().on_event)
+        self.watching = Watching(self, LocalPlayer(self, chooser(config)))
         self._interrupted_at = 0.0
         for theme in THEMES:
             self.register_theme(theme)
@@ -213,6 +218,8 @@ class PeertermApp(EngineApp):
         """Leave what was begun: asking for downloads, an input, a filter."""
         if self.workers.cancel_group(self, "downloads"):
             self.say("stopped; what was asked for goes on")
+        elif self.workers.cancel_group(self, "watching"):
+            self.say("given up")
         else:
             self.pane.back()
 
@@ -281,6 +288,19 @@ class PeertermApp(EngineApp):
     def download(self, roots: Sequence[str], directory: str = "", only: Sequence[str] | None = None) -> None:
         """Download contents by their roots into a folder, or into the configured one; Esc stops asking for more."""
         self.run_worker(self._ask(download(self, roots, directory, only), ""), group="downloads")
+
+    def stream_moved(self, stream_id: str) -> None:
+        """Show a stream anew, soon: the player that shows it moved."""
+        self.model.note_stream(stream_id)
+        self._plan_flush()
+
+    def _event(self, event: Event) -> None:
+        super()._event(event)
+        self.watching.player.follow()
+
+    async def on_exit_app(self) -> None:
+        """Leave no player behind, whatever ends the program."""
+        await self.watching.close()
 
     def copy(self, text: str) -> None:
         """Send text to the terminal's clipboard as it is, and say what can be known of that."""

@@ -20,6 +20,8 @@ from peerterm.api.events import (
     ShareRemoved,
     Snapshot,
     SourceDropped,
+    StreamChanged,
+    StreamRemoved,
     TransferChanged,
     TransferRemoved,
 )
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from peerterm.api.events import Event
-    from peerterm.api.views import PeerView, ShareView, StatusView, TransferView
+    from peerterm.api.views import PeerView, ShareView, StatusView, StreamView, TransferView
 
 MAX_NEWS = 100
 """Most lines kept for the user who was not looking."""
@@ -44,6 +46,7 @@ class Changes:
     peers: set[str] = field(default_factory=set)
     shares: set[str] = field(default_factory=set)
     transfers: set[str] = field(default_factory=set)
+    streams: set[str] = field(default_factory=set)
     news: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -61,7 +64,7 @@ class Rates:
 
 
 class Model:
-    """Peers, shares and transfers by id; transfers in the engine's order: downloads as their turns come.
+    """Peers, shares, transfers and streams by id; transfers in the engine's order: downloads as their turns come.
 
     Attributes:
         status: ``None`` before the first snapshot.
@@ -74,6 +77,7 @@ class Model:
         self.peers: dict[str, PeerView] = {}
         self.shares: dict[str, ShareView] = {}
         self.transfers: dict[str, TransferView] = {}
+        self.streams: dict[str, StreamView] = {}
         self.seen_failures: set[str] = set()
         self.is_lost = False
         self._places: dict[str, int] = {}
@@ -102,16 +106,14 @@ class Model:
                 self._changes.peers.add(peer.peer_id)
                 if text := _peer_news(event):
                     self._tell("info", text)
-            case ShareChanged(share=share):
-                self.shares[share.share_id] = share
-                self._changes.shares.add(share.share_id)
-            case ShareRemoved(share_id=share_id):
-                self.shares.pop(share_id, None)
-                self._changes.shares.add(share_id)
+            case ShareChanged() | ShareRemoved():
+                self._share_told(event)
             case TransferChanged(transfer=transfer):
                 self._transfer_changed(transfer)
             case TransferRemoved(transfer_id=transfer_id):
                 self.forget_transfer(transfer_id)
+            case StreamChanged() | StreamRemoved():
+                self._stream_told(event)
             case SourceDropped(name=name, reason=reason):
                 self._tell("warning", f"{name} is not asked any more: {reason}")
             case Notice(level=level, text=text):
@@ -127,6 +129,27 @@ class Model:
             self.transfers[key] = replace(transfer, rate=0.0, eta=None, sources=sources)
         self._changes.peers |= self.peers.keys()
         self._changes.transfers |= self.transfers.keys()
+        self._changes.streams |= self.streams.keys()
+        self.streams.clear()
+
+    def _share_told(self, event: ShareChanged | ShareRemoved) -> None:
+        if isinstance(event, ShareChanged):
+            self.shares[event.share.share_id] = event.share
+            self._changes.shares.add(event.share.share_id)
+        else:
+            self.shares.pop(event.share_id, None)
+            self._changes.shares.add(event.share_id)
+
+    def _stream_told(self, event: StreamChanged | StreamRemoved) -> None:
+        if isinstance(event, StreamChanged):
+            self.streams[event.stream.stream_id] = event.stream
+            self.note_stream(event.stream.stream_id)
+        elif self.streams.pop(event.stream_id, None):
+            self.note_stream(event.stream_id)
+
+    def note_stream(self, stream_id: str) -> None:
+        """Take note that a stream looks different: the engine said so, or the player that shows it moved."""
+        self._changes.streams.add(stream_id)
 
     def forget_transfer(self, transfer_id: str) -> None:
         """Take a transfer off the list."""
@@ -157,6 +180,7 @@ class Model:
         self.peers = {peer.peer_id: peer for peer in snapshot.peers}
         self.shares = {share.share_id: share for share in snapshot.shares}
         self.order(snapshot.transfers)
+        self.streams = {stream.stream_id: stream for stream in snapshot.streams}
         self.seen_failures &= {key for key, each in self.transfers.items() if each.state == "failed"}
         self._changes.everything = True
 

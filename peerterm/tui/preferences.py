@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Effect = Literal["now", "engine", "program"]
 """When a change takes effect: at once, or when the engine or this program starts next."""
 
-LIVE = frozenset({"transfers.down_limit", "transfers.up_limit", "ui.theme", "ui.keymap"})
+LIVE = frozenset({"transfers.down_limit", "transfers.up_limit", "stream.player", "ui.theme", "ui.keymap"})
 
 
 def read_preferences(file: Path, environment: Mapping[str, str]) -> tuple[UiSettings, str]:

@@ -35,6 +35,7 @@ def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True,
     from peerterm.tui.app import PeertermApp  # noqa: PLC0415 - Textual reads the environment when it is imported
     from peerterm.tui.driver import TerminalDriver  # noqa: PLC0415 - it is Textual's, too
     from peerterm.tui.keys import clashes  # noqa: PLC0415
+    from peerterm.tui.local_player import chooser  # noqa: PLC0415
 
     @asynccontextmanager
     async def connect(start: bool) -> AsyncIterator[EngineApi]:
@@ -47,6 +48,7 @@ def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True,
     driver = replace(terminal, driver_class=TerminalDriver)
     config = None if extra_args else paths.config
     program = PeertermApp(connect, driver, keymap, config, engine_stays=engine_stays, may_start=may_start)
+    program.watching.player.choose = chooser(paths.config)
     fault = fault.replace(str(paths.config), paths.config.name)  # all of it must fit a row
     for text in [fault] if fault else clashes(keymap):
         program.model.apply(Notice(level="warning", text=text))

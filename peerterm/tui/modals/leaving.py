@@ -1,4 +1,4 @@
-"""Leaving: what becomes of transfers that are under way."""
+"""Leaving: what becomes of transfers that are under way, and of what plays."""
 
 from __future__ import annotations
 
@@ -22,16 +22,23 @@ class Leaving(Choice):
 
 
 async def leave(program: PeertermApp) -> None:
-    """End the program; ask first if transfers are under way and could go on. Belongs in a worker."""
+    """End the program; ask first if something plays or is under way and could go on. Belongs in a worker."""
     if isinstance(program.screen, Leaving):
         return
     active = [t for t in program.model.transfers.values() if t.state not in ENDED | {"paused"}]
     may_ask = program.attachment.is_attached and not isinstance(program.screen, TooSmall)
-    if not active or not program.engine_stays or not may_ask:
+    may_go_on = bool(active) and program.engine_stays
+    player = program.watching.player.showing.player if program.watching.player.showing else ""
+    if not may_ask or not (may_go_on or player):
         program.exit()
         return
+    if not may_go_on:
+        options = [("y", f"leave; {player} and its stream end", "keep"), ("n", "stay here", "")]
+        if await program.push_screen_wait(Leaving(f"{player} plays {program.watching.player.title}", options)):
+            program.exit()
+        return
     downloads = [transfer for transfer in active if transfer.direction == "down"]
-    number = f"{len(downloads)} down, {len(active) - len(downloads)} up"
+    number = f"{len(downloads)} down, {len(active) - len(downloads)} up" + f"; {player} ends" * bool(player)
     options = [
         ("y", "leave; they go on, and peerterm shows them again", "keep"),
         ("s", "leave and stop the engine; downloads go on when it starts again", "stop"),

@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 
     from peerterm.api.views import SettingView
 
-SECTIONS = {"node": "Network", "files": "Files", "transfers": "Transfers", "log": "Log", "ui": "Screen"}
+SECTIONS = {
+    "node": "Network",
+    "files": "Files",
+    "transfers": "Transfers",
+    "stream": "Streams",
+    "log": "Log",
+    "ui": "Screen",
+}
 
 
 class SettingsScreen(Dialog[None]):

@@ -272,6 +272,14 @@ class FilesPane(OffersPane[FileRow]):
         peers = [row for row in rows if isinstance(row, PeerView)]
         return ask_for_everything(peers) if peers else super().question(rows, offers)
 
+    def action_watch(self) -> None:
+        """Play the entry of the cursor."""
+        row = self.table.cursor_row
+        if row is None or isinstance(row, PeerView):
+            self.program.say("w plays files and folders; Enter shows those of a peer")
+        else:
+            self.program.watching.watch(row.name, row.kind, row.root)
+
     def copies(self, row: FileRow) -> Sequence[tuple[str, str, str]]:
         """Offer what names an entry to others; of a peer, name and id."""
         if isinstance(row, PeerView):

@@ -290,6 +290,14 @@ class SearchPane(OffersPane["SearchHit"]):
         self.line.history.add(self.line.value)
         return [Offer(hit.name, hit.size, hit.root, hit.kind == "folder") for hit in rows]
 
+    def action_watch(self) -> None:
+        """Play the hit of the cursor."""
+        if hit := self.table.cursor_row:
+            self.line.history.add(self.line.value)
+            self.program.watching.watch(hit.name, hit.kind, hit.root)
+        else:
+            self.program.say("nothing is here yet")
+
     def copies(self, row: SearchHit) -> Sequence[tuple[str, str, str]]:
         """Offer what names a hit to others."""
         return copies_of(row, self.model.peers.values())

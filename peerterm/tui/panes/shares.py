@@ -157,6 +157,13 @@ class SharesPane(TablePane["ShareView"]):
         for share in shares:
             await self.engine.rescan(share)
 
+    def action_watch(self) -> None:
+        """Play the share of the cursor."""
+        if share := self.table.cursor_row:
+            self.program.watching.watch(share.name, share.kind, share.root)
+        else:
+            self.program.say("nothing is shared yet")
+
     def action_browse(self) -> None:
         """See a share as peers do."""
         if (share := self.table.cursor_row) and self.model.status:

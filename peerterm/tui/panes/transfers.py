@@ -174,6 +174,13 @@ class TransfersPane(TablePane["TransferView"]):
         if refusals:
             raise refusals[0]
 
+    def action_watch(self) -> None:
+        """Play the transfer of the cursor, as far as it has come."""
+        if view := self.table.cursor_row:
+            self.program.watching.watch(view.name, view.kind, view.root)
+        else:
+            self.program.say("nothing is here yet")
+
     def action_pause(self) -> None:
         """Pause what is chosen; if all of it is paused, let it go on."""
         views = self._downloads(lambda view: not text.is_over(view), "it has ended; r tries again what failed")

@@ -39,12 +39,12 @@ async def test_groups_have_titles() -> None:
         await pilot.press("f1")
         await pilot.pause()
         peers = [line for line in listed(program) if not line.startswith(" ")]
-        await pilot.press("escape", "7", "f1")
+        await pilot.press("escape", "5", "f1")
         await pilot.pause()
-        stream = [line for line in listed(program) if not line.startswith(" ")]
+        chat = [line for line in listed(program) if not line.startswith(" ")]
 
     assert peers == ["Peers", "Lists", "Everywhere", "Everywhere, also while typing"]
-    assert stream == ["Everywhere", "Everywhere, also while typing"]
+    assert chat == ["Everywhere", "Everywhere, also while typing"]
 
 
 async def test_long_help_scrolls_to_its_end() -> None:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from peerterm.api.views import HolderView, LogLine, SourceView
+from peerterm.tui.local_player import Showing
 from peerterm.tui.modals.bandwidth import Bandwidth
 from peerterm.tui.modals.dialogs import Choice, Confirm, Facts, PlainText, Prompt
 from peerterm.tui.model import Changes
@@ -22,6 +23,7 @@ from tests.fakes.browsable import file
 from tests.fakes.byte_terminal import ByteTerminal, terminal_of
 from tests.fakes.fake_engine import make_hit, make_peer, make_transfer
 from tests.fakes.programs import NOON, Program, make_share, populated, running, until
+from tests.fakes.streamed import make_item, make_stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -111,6 +113,16 @@ async def put_transfer(program: Program, _: Pilot[None], text: str) -> None:
     ]
     await put_in_model(program, "transfers", transfers={view.transfer_id: view for view in views})
     program.pane.set_class(True, "-details")
+
+
+async def put_stream(program: Program, _: Pilot[None], text: str) -> None:
+    """Call a folder that is streamed so, what is in it, whom it comes from, and where it can be read."""
+    source = SourceView(peer_id="1", name=text, bytes=1)
+    items = [make_item(text, url=f"http://127.0.0.1:9/{text}") for _ in range(2)]
+    view = make_stream(text, *items, stream_id="1", sources=[source])
+    program.watching.player.advice = f"why: {text}"
+    program.watching.player.showing = Showing("1", text, 1)
+    await put_in_model(program, "stream", streams={"1": view, "2": replace(view, stream_id="2")})
 
 
 async def put_entry(program: Program, pilot: Pilot[None], text: str) -> None:
@@ -205,6 +217,7 @@ PLACES: dict[str, Put] = {
     "peers": put_peer,
     "shares": put_share,
     "transfers": put_transfer,
+    "stream": put_stream,
     "files": put_entry,
     "search": put_hit,
     "log": put_log,

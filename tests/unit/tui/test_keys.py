@@ -83,7 +83,7 @@ def test_panes_without_a_list_offer_no_keys_of_one() -> None:
     """What help lists works: a notice has no rows, a log has no marks."""
     ids = {pane: {action.id for action in actions_in(pane)} for pane in PANES}
 
-    assert not {each for each in ids["chat"] | ids["stream"] if each.startswith("list.")}
+    assert not {each for each in ids["chat"] if each.startswith("list.")}
     assert "list.down" in ids["log"]
     assert not ids["log"] & {"list.mark", "list.mark_all"}
     assert {"list.mark", "list.mark_all"} <= ids["transfers"]
@@ -124,6 +124,7 @@ def test_clashes_of_a_user_keymap_are_named() -> None:
         "there is no action transfers.cancle",
         "p means both transfers.pause and global.quit",
         "x means both shares.add and shares.remove",
+        "p means both stream.pause and global.quit",
     ]
 
 

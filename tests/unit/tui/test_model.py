@@ -20,11 +20,14 @@ from peerterm.api.events import (
     ShareRemoved,
     Snapshot,
     SourceDropped,
+    StreamChanged,
+    StreamRemoved,
     TransferChanged,
 )
 from peerterm.tui.model import MAX_NEWS, Changes, Model
 from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
 from tests.fakes.programs import make_share
+from tests.fakes.streamed import make_stream
 
 if TYPE_CHECKING:
     from peerterm.api.views import TransferView
@@ -244,3 +247,34 @@ def test_only_who_is_online_counts() -> None:
 
     assert model.online == [BOB]
     assert len(model.peers) == 2
+
+
+async def test_streams_are_followed() -> None:
+    """They come, move on and go; one that is not known leaves no trace, and nothing of it is news."""
+    model, stream = Model(), make_stream("film.mkv")
+    model.apply(await snapshot(streams=[stream]))
+    assert model.take_changes().everything
+    model.apply(StreamChanged(stream=replace(stream, position=7)))
+    model.apply(StreamRemoved(stream_id="none"))
+    moved = model.take_changes()
+    assert (moved.streams, moved.news) == ({stream.stream_id}, [])
+    assert model.streams[stream.stream_id].position == 7
+    model.note_stream("shown")
+    model.apply(StreamRemoved(stream_id=stream.stream_id))
+    gone = model.take_changes()
+
+    assert gone.streams == {stream.stream_id, "shown"}
+    assert model.streams == {}
+    assert model.take_changes().streams == set()
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_shares_are_followed(is_removed: bool) -> None:
+    """By their ids."""
+    model, share = Model(), make_share("Music")
+    model.apply(ShareChanged(share=share))
+    if is_removed:
+        model.apply(ShareRemoved(share_id=share.share_id))
+
+    assert model.take_changes().shares == {share.share_id}
+    assert (share.share_id in model.shares) is not is_removed

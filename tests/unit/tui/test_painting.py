@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from peerterm.api.events import Notice, TransferChanged
+from peerterm.api.events import Notice, StreamChanged, TransferChanged
+from peerterm.player.tracking import Position
 from peerterm.tui.keys import PANES
+from peerterm.tui.local_player import Showing
 from peerterm.tui.terminal import Terminal
 from peerterm.tui.widgets.status_bar import StatusBar
 from tests.fakes.byte_terminal import ByteTerminal, terminal_of
 from tests.fakes.fake_engine import make_peer
 from tests.fakes.programs import Program, populated, running, text_of, until, until_shown
 from tests.unit.tui.driving import open_pane, press, program_of
+
+if TYPE_CHECKING:
+    from peerterm.player.base import Playback
 
 
 @pytest.mark.parametrize("pane", PANES)
@@ -58,6 +64,31 @@ async def test_change_of_one_row_sends_little() -> None:
         assert len(sent) < 600
         assert "Peers" not in sent
         assert "help" not in sent
+
+
+async def test_second_of_a_film_sends_little() -> None:
+    """Its place, its buffer and its rate; steps within a second send nothing."""
+    engine = populated()
+    program = Program(engine, terminal=Terminal(driver_class=ByteTerminal))
+    film = engine.known_streams[0]
+    async with running(program, headless=False) as pilot:
+        await open_pane(program, "stream")
+        watching = program.watching.player
+        watching.showing = Showing(film.stream_id, "mpv", 0, playback=cast("Playback", object()))
+        watching.moved(Position(item=0, seconds=61.0, duration=6000.0, is_started=True))
+        await until(pilot, lambda: "1:01 of" in "".join(terminal_of(program).sent))
+        await pilot.pause(0.3)
+        terminal_of(program).taken()
+        watching.moved(Position(item=0, seconds=61.9, duration=6000.0, is_started=True))
+        await pilot.pause(0.3)
+        within = terminal_of(program).taken()
+        engine.announce(StreamChanged(stream=replace(film, position=film.position + 2**20, rate=39.9e6)))
+        watching.moved(Position(item=0, seconds=62.0, duration=6000.0, is_started=True))
+        await until(pilot, lambda: "1:02 of" in "".join(terminal_of(program).sent))
+        await pilot.pause(0.3)
+
+        assert within == ""
+        assert len(terminal_of(program).taken()) < 600
 
 
 async def test_status_row_holds_back_what_nobody_sees() -> None:

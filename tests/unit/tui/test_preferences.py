@@ -67,7 +67,7 @@ def test_every_setting_has_a_time_of_effect() -> None:
     effects = {view.name: effect_of(view.name) for view in Settings().views()}
 
     assert {name for name, effect in effects.items() if effect == "now"} == {
-        "transfers.down_limit", "transfers.up_limit", "ui.theme", "ui.keymap",
+        "transfers.down_limit", "transfers.up_limit", "stream.player", "ui.theme", "ui.keymap",
     }  # fmt: skip
     assert {name for name, effect in effects.items() if effect == "program"} == {"ui.mouse", "ui.ascii"}
 
