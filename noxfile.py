@@ -68,7 +68,7 @@ def sim(session: nox.Session) -> None:
 def netns(session: nox.Session) -> None:
     """Run real engines in network namespaces; needs root and iproute2."""
     install(session, "test")
-    session.run("pytest", "tests/netns", "-m", "not endurance", "--timeout=300", *session.posargs)
+    session.run("pytest", "tests/netns", "-m", "not endurance and not stream", "--timeout=300", *session.posargs)
 
 
 @nox.session
@@ -76,6 +76,13 @@ def endurance(session: nox.Session) -> None:
     """Kill, cut, damage and fill real engines in network namespaces for a quarter of an hour; needs root."""
     install(session, "test")
     session.run("pytest", "tests/netns", "-m", "endurance", "--timeout=300", "-s", *session.posargs)
+
+
+@nox.session
+def stream(session: nox.Session) -> None:
+    """Play films over narrow cables in mpv, Chromium, curl and ffprobe; needs root."""
+    install(session, "test")
+    session.run("pytest", "tests/netns", "-m", "stream", "--timeout=900", "-s", *session.posargs)
 
 
 @nox.session
