@@ -68,7 +68,7 @@ class SettingsScreen(Dialog[None]):
     SettingsScreen #columns Vertical { height: auto; display: none; }
     SettingsScreen #columns Vertical.-present { display: block; }
     SettingsScreen.-narrow #columns { layout: vertical; }
-    SettingsScreen.-narrow Sections { width: 100%; height: 1; }
+    SettingsScreen.-narrow Sections { width: 100%; height: auto; min-height: 1; max-height: 2; }
     SettingsScreen #file { color: $text-muted; height: 1; }
     SettingsScreen #said { height: 5; }
     SettingsScreen #broken { height: 1fr; }
