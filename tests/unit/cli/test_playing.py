@@ -187,8 +187,9 @@ def test_signal_ends_player_and_stream(
     arguments = ["-m", "peerterm", "stream", "abc", "--player", f"{player} {{url}}", "--json"]
     environment = os.environ | {"PYTHONPATH": str(Path(peerterm.__file__).parents[1])}
     pid = Path(f"{player}.pid")
+    heeding = ["env", "--default-signal=HUP", sys.executable]  # though the tests may run under nohup
     with subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [*heeding, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         _wait_for(pid)
         process.send_signal(number)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peerterm.core import window
 from peerterm.engine import disks, runs, transfer
 from peerterm.engine import downloading as module
 from peerterm.errors import DiskFull, StorageError, UsageError
@@ -400,14 +399,14 @@ async def test_folder_is_shown_as_it_was_before_a_source_returns(tmp_path: Path)
     write(tmp_path / "album" / "c", FILM)
     async with running(tmp_path, "anna") as anna:
         await shared(anna, tmp_path / "album")
-        with gated(anna, 4), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(transfer, "CONNECTING_SECONDS", 0.0)
-            patch.setattr(window, "MIN_WINDOW_BYTES", 2 * MIB)  # the small files before most of the film
-            async with running(tmp_path, "ben") as ben:
-                await until_online(ben, 1)
-                started = await ben.get("anna/album")
-                left = await transfer_when(ben, started.transfer_id, lambda view: view.done_files == 2)
-                left = await transfer_when(ben, started.transfer_id, lambda view: view.bytes >= 1001 + MIB)
+        async with running(tmp_path, "ben") as ben:
+            await until_online(ben, 1)
+            await ben.limit(down=MIB)  # so that the film is not whole before the small files are
+            started = await ben.get("anna/album")
+            left = await transfer_when(
+                ben, started.transfer_id, lambda view: view.done_files == 2 and view.bytes >= 1001 + MIB
+            )
+            await ben.limit(down=0)
     async with running(tmp_path, "ben") as ben:
         (paused,) = await ben.transfers()
         with pytest.MonkeyPatch.context() as patch:
