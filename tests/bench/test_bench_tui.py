@@ -83,7 +83,7 @@ def open_many(tui: Tui) -> float:
 
 def type_filter(tui: Tui, text: str) -> list[float]:
     """Type a filter that one row passes in the end, and clear it; return the seconds that each letter took."""
-    tui.press("/", "filter")
+    tui.press("/", "accept")
     taken = []
     for end in range(1, len(text) + 1):
         tui.read(0.3)
