@@ -24,6 +24,7 @@ _ARGUMENTS = (
     "--autoplay-policy=no-user-gesture-required",
     "--remote-debugging-port=0",
 )
+# The page knows its film as ``v``, by the element's id, from the moment it has come that far.
 _STATE = "JSON.stringify([v.currentTime, v.duration || 0, v.error ? v.error.message : '', v.seeking])"
 
 
@@ -45,9 +46,13 @@ class Page:
 
     async def until(self, condition: str) -> list[Any]:
         """Wait until the film is so; return its time, length, error, and whether it seeks."""
-        async with asyncio.timeout(PATIENCE):
-            while not await self.run(f"v.error !== null || ({condition})"):
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not await self.run(f"v.error !== null || ({condition})"):
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            state = await self.run("JSON.stringify([v.readyState, v.networkState, v.paused, v.currentTime])")
+            raise AssertionError(f"not {condition}: {state}") from error
         state: list[Any] = json.loads(await self.run(_STATE))
         return state
 
@@ -68,7 +73,6 @@ async def main(url: str, profile: Path) -> None:
             (target,) = [each["webSocketDebuggerUrl"] for each in pages if each["type"] == "page"]
             async with session.ws_connect(target) as socket:
                 film = Page(socket)
-                await film.run("window.v = document.getElementById('v')")
                 first = await film.until("v.currentTime > 1")
                 await film.run("v.currentTime = v.duration * 0.9")
                 after = await film.until("!v.seeking && v.currentTime > v.duration * 0.9 + 1")
