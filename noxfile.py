@@ -35,9 +35,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run unit and contract tests with branch coverage; core and wire must be covered whole."""
     install(session, "test")
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine", "--quiet")
+    session.run("pytest", "--numprocesses=auto", "--cov", "--cov-report=", *session.posargs)
     if not session.posargs:
         session.run("coverage", "report", "--include=peerterm/core/*,peerterm/wire/*", "--fail-under=100")
         session.run("coverage", "report", "--omit=peerterm/core/*,peerterm/wire/*", "--fail-under=90")

@@ -98,7 +98,9 @@ def copy(part: PartFile, folder: Path) -> object:
 
 
 @pytest.mark.parametrize(
-    "work", [recheck, copy, lambda part, _: part.sha256(), lambda part, _: part.root()], ids=str
+    "work",
+    [recheck, copy, lambda part, _: part.sha256(), lambda part, _: part.root()],
+    ids=["recheck", "copy", "sha256", "root"],
 )
 async def test_whatever_goes_through_a_file_ends_at_a_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[PartFile, Path], object]
