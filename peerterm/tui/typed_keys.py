@@ -48,14 +48,17 @@ class TypedKeys:
             self._events.put_nowait(event)
 
     async def run(self) -> None:
-        """Handle keys until cancelled; letters that an input takes wait for no letter, but other keys for them."""
+        """Handle keys until the program ends; letters for an input wait for no letter, other keys for them."""
         is_settled = True
         while True:
             event = await self._events.get()
             is_text = isinstance(event, Paste) or event.is_printable
             if not is_text and not is_settled:
                 await self._settle()
-            await self._handle(event)
+            if self._app.screen_stack:
+                await self._handle(event)
+            if not self._app.screen_stack:  # the program ends
+                return
             is_settled = not (is_text and isinstance(self._app.focused, Input))
             if is_settled:
                 await self._settle()
@@ -64,5 +67,5 @@ class TypedKeys:
     async def _settle(self) -> None:
         for _ in range(SETTLING_ROUNDS):
             await asyncio.sleep(0)
-        while not self._app.screen.is_mounted:  # noqa: ASYNC110 - nothing tells when it is
+        while (screens := self._app.screen_stack) and not screens[-1].is_mounted:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)

@@ -51,8 +51,8 @@ class Page:
                 while not await self.run(f"v.error !== null || ({condition})"):
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
-            state = await self.run("JSON.stringify([v.readyState, v.networkState, v.paused, v.currentTime])")
-            raise AssertionError(f"not {condition}: {state}") from error
+            seen = await self.run("JSON.stringify([v.readyState, v.networkState, v.paused, v.currentTime])")
+            raise AssertionError(f"not {condition}: {seen}") from error
         state: list[Any] = json.loads(await self.run(_STATE))
         return state
 
