@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 class Ending:
     """Waits for the first signal that ends the program; at the second, or late, ends the process at once.
+
+    A hang-up counts once: the kernel, the shell and the terminal's own program may each send one for the same end.
 
     Args:
         leave: Begins to end in order; called in a thread with the exit code.
@@ -51,8 +54,14 @@ class Ending:
         os.write(self._writer, bytes([number]))
 
     def _wait(self) -> None:
-        code = 128 + os.read(self._reader, 1)[0]
+        code = 128 + self._next()
         self._leave(code)
-        select.select([self._reader], [], [], LEAVE_SECONDS)
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while select.select([self._reader], [], [], max(deadline - time.monotonic(), 0))[0]:
+            if self._next() != signal.SIGHUP:
+                break
         self._abandon()
         os._exit(code)
+
+    def _next(self) -> int:
+        return os.read(self._reader, 1)[0]

@@ -169,6 +169,7 @@ def test_folder_is_a_playlist_and_ends_with_its_terminal(cinema: Cinema) -> None
         assert len(cinema.players()) == 1
 
     wait_until(lambda: cinema.players() == [], 10, "the end of mpv")
+    wait_until(lambda: cinema.streams() == [], 10, "the end of its stream")
 
 
 def test_over_ssh_the_tunnel_is_shown_and_copied(cinema: Cinema) -> None:

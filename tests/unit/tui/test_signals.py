@@ -59,12 +59,28 @@ def test_second_signal_ends_it_at_once() -> None:
     assert process.stdout
     assert process.stdout.readline() == f"leave {128 + signal.SIGTERM}\n"
     asked = time.monotonic()
-    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=5)
 
     assert said == "abandon\n"
     assert process.returncode == 128 + signal.SIGTERM
     assert time.monotonic() - asked < 5
+
+
+def test_second_hang_up_is_the_same_one() -> None:
+    """Of one terminal that goes away, the kernel and the shell may both tell."""
+    process = start(60)
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout
+    assert process.stdout.readline() == f"leave {128 + signal.SIGHUP}\n"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=5)
+
+    assert said == "abandon\n"
+    assert process.returncode == 128 + signal.SIGHUP
 
 
 def test_program_that_ends_in_time_is_let_go() -> None:
