@@ -51,11 +51,9 @@ async def test_getting_what_is_being_fetched_is_the_same_transfer(
     assert again.transfer_id == one.transfer_id
     assert len({one.transfer_id, elsewhere.transfer_id, later.transfer_id}) == 3
     assert landed(tmp_path) == ["film (2).mkv", "film.mkv"]
-    assert [view.transfer_id for view in await ben.transfers()][:3] == [
-        one.transfer_id,
-        elsewhere.transfer_id,
-        later.transfer_id,
-    ]
+    *ended, last = [view.transfer_id for view in await ben.transfers() if view.direction == "down"]
+    assert set(ended) == {one.transfer_id, elsewhere.transfer_id}  # at once: either may have been first
+    assert last == later.transfer_id
 
 
 @pytest.mark.parametrize("delete", [False, True])
