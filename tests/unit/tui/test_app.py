@@ -16,8 +16,9 @@ from tests.unit.tui.driving import press, program_of, row
 # Leaving
 
 
-async def test_ctrl_c_twice_leaves_whatever_has_the_focus() -> None:
+async def test_ctrl_c_twice_leaves_whatever_has_the_focus(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a list, in an input and in a dialog; once only says so."""
+    monkeypatch.setattr("peerterm.tui.app.INTERRUPT_SECONDS", 60.0)
     for keys in ((), ("slash",), ("question_mark",)):
         async with program_of() as (program, pilot):
             await press(pilot, *keys, "ctrl+c")
@@ -25,7 +26,7 @@ async def test_ctrl_c_twice_leaves_whatever_has_the_focus() -> None:
             assert "Ctrl+c again to leave" in row(program, -2)
             await pilot.press("ctrl+c")
 
-            assert program._exit
+            await until(pilot, lambda: program._exit)
 
 
 async def test_slow_second_ctrl_c_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +46,7 @@ async def test_q_leaves_unless_typed() -> None:
         assert not program._exit
         await press(pilot, "escape", "q")
 
-        assert program._exit
+        await until(pilot, lambda: program._exit)
 
 
 async def test_digits_and_letters_are_text_while_typing() -> None:

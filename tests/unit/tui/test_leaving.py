@@ -44,8 +44,8 @@ async def asked(
 @pytest.mark.parametrize("transfers", [(), RESTING])
 async def test_nothing_under_way_is_left_at_once(transfers: tuple[TransferView, ...]) -> None:
     """What ended, and what rests until it is told to go on, is no reason to ask."""
-    async with asked(*transfers) as (program, _, _):
-        assert program._exit
+    async with asked(*transfers) as (program, pilot, _):
+        await until(pilot, lambda: program._exit)
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+q"])
@@ -147,9 +147,8 @@ async def test_without_an_engine_there_is_nothing_to_ask() -> None:
         await engine.stop()
         await until_shown(pilot, "the engine has ended")
         await pilot.press("q")
-        await pilot.pause()
 
-        assert program._exit
+        await until(pilot, lambda: program._exit)
 
 
 @pytest.mark.parametrize(("key", "state"), [("p", "paused"), ("x", "cancelled")])
