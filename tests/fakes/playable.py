@@ -1,9 +1,11 @@
-"""Media for players: bytes in memory that can be held back, or a file of this machine; and a bare client."""
+"""Media for players: bytes in memory that can be held back, or a file of this machine; and clients."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
+import subprocess
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,8 +15,12 @@ from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.net.media import MediaServer, mime_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
+
+CONTENT = random.Random(5).randbytes(2 * CHUNK_BYTES + 12_345)
+LARGE = bytes(32 * CHUNK_BYTES)
 
 
 class MemoryMedia:
@@ -163,3 +169,30 @@ async def connected(url: str) -> AsyncIterator[Client]:
         writer.transport.abort()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+async def fetched(url: str, method: str = "GET", target: str | None = None, **headers: str | None) -> Reply:
+    """Ask once on a connection of its own; underscores in header names stand for dashes."""
+    async with connected(url) as client:
+        client.ask(method, target=target, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        return await client.reply(bodiless=method == "HEAD")
+
+
+async def curl(*words: str) -> tuple[int, bytes]:
+    """Run curl; return its exit status and what it printed."""
+    command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "20", *words]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    printed, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, printed
+
+
+async def stalled(player: socket.socket, url: str) -> None:
+    """Ask for all, take the head only, and return once the server has done what it can."""
+    host, _, port = urlsplit(url).netloc.rpartition(":")
+    loop = asyncio.get_running_loop()
+    player.setblocking(False)
+    await loop.sock_connect(player, (host, int(port)))
+    await loop.sock_sendall(player, f"GET {urlsplit(url).path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    assert (await loop.sock_recv(player, 64)).startswith(b"HTTP/1.1 200 OK\r\n")
+    await fetched(url, "HEAD")

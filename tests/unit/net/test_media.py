@@ -1,4 +1,4 @@
-"""Loopback HTTP for players: what is answered, to whom, and within which bounds. Clients are sockets and curl."""
+"""Loopback HTTP for players: who is answered, and within which bounds (``docs/threats.md``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import gc
 import itertools
 import logging
-import random
 import socket
 import subprocess
 import sys
@@ -20,252 +19,12 @@ import pytest
 from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.errors import EngineBusy, NotFound
 from peerterm.net import media, media_http
-from peerterm.net.media import MediaServer, mime_of
+from peerterm.net.media import MediaServer
 from peerterm.net.media_http import MAX_CONNECTIONS, MAX_HEADER_BYTES
-from tests.fakes.playable import FileMedia, MemoryMedia, connected, serving
+from tests.fakes.playable import CONTENT, LARGE, MemoryMedia, connected, curl, fetched, stalled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from tests.fakes.playable import Client, Reply
-
-CONTENT = random.Random(5).randbytes(2 * CHUNK_BYTES + 12_345)
-LARGE = bytes(32 * CHUNK_BYTES)
-TAG = f'"{"ab" * 32}"'
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MediaServer]:
-    """Return a server that listens."""
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def film() -> MemoryMedia:
-    """Return a small film that is here whole."""
-    return MemoryMedia(CONTENT)
-
-
-async def curl(*words: str) -> tuple[int, bytes]:
-    """Run curl; return its exit status and what it printed."""
-    command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "20", *words]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    printed, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, printed
-
-
-async def fetched(url: str, method: str = "GET", target: str | None = None, **headers: str | None) -> Reply:
-    """Ask once on a connection of its own; underscores in header names stand for dashes."""
-    async with connected(url) as client:
-        client.ask(method, target=target, headers={name.replace("_", "-"): text for name, text in headers.items()})
-        return await client.reply(bodiless=method == "HEAD")
-
-
-# What is answered
-
-
-async def test_curl_gets_the_file(server: MediaServer, film: MemoryMedia, tmp_path: Path) -> None:
-    """Every byte of it, read a chunk at a time."""
-    status, _ = await curl("--fail", "-o", str(tmp_path / "got"), server.publish(film))
-
-    assert status == 0
-    assert (tmp_path / "got").read_bytes() == CONTENT
-    assert film.reads == [(0, CHUNK_BYTES), (CHUNK_BYTES, CHUNK_BYTES), (2 * CHUNK_BYTES, 12_345)]
-
-
-async def test_curl_resumes(server: MediaServer, film: MemoryMedia, tmp_path: Path) -> None:
-    """What is there already is not sent again; no read crosses the border of a chunk."""
-    (tmp_path / "got").write_bytes(CONTENT[:1000])
-
-    status, _ = await curl("--fail", "-C", "-", "-o", str(tmp_path / "got"), server.publish(film))
-
-    assert status == 0
-    assert (tmp_path / "got").read_bytes() == CONTENT
-    assert film.reads[:2] == [(1000, CHUNK_BYTES - 1000), (CHUNK_BYTES, CHUNK_BYTES)]
-
-
-async def test_file_on_disk_is_sent_whole(server: MediaServer, tmp_path: Path) -> None:
-    """Reads in a thread do as well."""
-    (tmp_path / "song.flac").write_bytes(CONTENT)
-    song = FileMedia(tmp_path / "song.flac")
-    reply = await fetched(server.publish(song))
-    song.close()
-
-    assert reply.body == CONTENT
-
-
-async def test_whole_file_has_its_headers(server: MediaServer, film: MemoryMedia) -> None:
-    """A player learns that it may seek; a browser, that it may neither guess, keep nor tell."""
-    reply = await fetched(server.publish(film))
-    date = reply.headers.pop("date")
-
-    assert reply.status == 200
-    assert date.endswith(" GMT")
-    assert reply.headers == {
-        "accept-ranges": "bytes",
-        "cache-control": "no-store",
-        "content-length": str(len(CONTENT)),
-        "content-type": "video/x-matroska",
-        "etag": TAG,
-        "referrer-policy": "no-referrer",
-        "server": "peerterm",
-        "x-content-type-options": "nosniff",
-    }
-
-
-async def test_head_is_get_without_the_bytes(server: MediaServer, film: MemoryMedia) -> None:
-    """The same headers, and nothing is read; ranges are defined for GET only (RFC 9110, 14.2)."""
-    url = server.publish(film)
-    get, head, part = (
-        await fetched(url),
-        await fetched(url, "HEAD"),
-        await fetched(url, "HEAD", Range="bytes=0-0"),
-    )
-    read = len(film.reads)
-    async with connected(url) as client:
-        client.ask("HEAD", headers={"Connection": "close"})
-        await client.head()
-        rest = await client.rest()
-
-    assert get.status == head.status == part.status == 200
-    assert {**get.headers, "date": ""} == {**head.headers, "date": ""} == {**part.headers, "date": ""}
-    assert rest == b""
-    assert len(film.reads) == read
-
-
-@pytest.mark.parametrize(
-    ("asked", "start", "stop"),
-    [
-        ("bytes=0-0", 0, 1),
-        ("bytes=5-1048580", 5, 1_048_581),
-        (f"bytes={CHUNK_BYTES}-", CHUNK_BYTES, len(CONTENT)),
-        ("bytes=-7", len(CONTENT) - 7, len(CONTENT)),
-        ("bytes=0-99999999999999999999999999", 0, len(CONTENT)),
-    ],
-)
-async def test_range_is_sent_as_part(
-    server: MediaServer, film: MemoryMedia, asked: str, start: int, stop: int
-) -> None:
-    """The bytes asked for and no others, with their place in the file."""
-    reply = await fetched(server.publish(film), Range=asked)
-
-    assert reply.status == 206
-    assert reply.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(CONTENT)}"
-    assert reply.body == CONTENT[start:stop]
-    assert film.reads[0][0] == start
-
-
-@pytest.mark.parametrize("asked", [f"bytes={len(CONTENT)}-", "bytes=-0", "bytes=0-1,4-5"])
-async def test_range_that_cannot_be_sent_is_416(server: MediaServer, film: MemoryMedia, asked: str) -> None:
-    """The answer tells the size, and the connection goes on."""
-    async with connected(server.publish(film)) as client:
-        client.ask(headers={"Range": asked})
-        refused = await client.reply()
-        client.ask(headers={"Range": "bytes=0-1"})
-        served = await client.reply()
-
-    assert (refused.status, refused.headers["content-range"]) == (416, f"bytes */{len(CONTENT)}")
-    assert (served.status, served.body) == (206, CONTENT[:2])
-
-
-async def test_several_lines_of_ranges_are_several_ranges(server: MediaServer, film: MemoryMedia) -> None:
-    """Whoever repeats the header gets no more than who joins its values."""
-    async with connected(server.publish(film)) as client:
-        client.ask(headers={"Range": "bytes=0-1\r\nRange: bytes=4-5"})
-
-        assert (await client.reply()).status == 416
-
-
-async def test_range_of_a_former_file_is_the_whole_new_one(server: MediaServer, film: MemoryMedia) -> None:
-    """If-Range guards a resumed download against another file under the same URL."""
-    url = server.publish(film)
-    same = await fetched(url, Range="bytes=0-1", If_Range=TAG)
-    other = await fetched(url, Range="bytes=0-1", If_Range='"other"')
-
-    assert [same.status, other.status] == [206, 200]
-    assert other.body == CONTENT
-
-
-async def test_client_that_has_the_file_is_told(server: MediaServer, film: MemoryMedia) -> None:
-    """If-None-Match with the root is answered without bytes, and nothing is read."""
-    reply = await fetched(server.publish(film), If_None_Match=f'"x", W/{TAG}')
-
-    assert (reply.status, reply.headers["etag"], film.reads) == (304, TAG, [])
-
-
-async def test_empty_file_is_served(server: MediaServer) -> None:
-    """It has no byte to begin at."""
-    url = server.publish(MemoryMedia(b""))
-    whole, part = await fetched(url), await fetched(url, Range="bytes=0-")
-
-    assert (whole.status, whole.headers["content-length"]) == (200, "0")
-    assert (part.status, part.headers["content-range"]) == (416, "bytes */0")
-
-
-async def test_connection_is_kept(server: MediaServer, film: MemoryMedia) -> None:
-    """Many requests go over one connection; HTTP/1.0 has one each."""
-    async with connected(server.publish(film)) as client:
-        for start in range(0, 2000, 20):
-            client.ask(headers={"Range": f"bytes={start}-{start + 19}"})
-            assert (await client.reply()).body == CONTENT[start : start + 20]
-        client.send(f"GET {client.target} HTTP/1.0\r\nHost: {client.host}\r\n\r\n".encode())
-        last = await client.reply()
-
-        assert last.body == CONTENT
-        assert await client.rest() == b""
-
-
-async def test_clients_are_served_at_once(server: MediaServer, film: MemoryMedia) -> None:
-    """Two curls and the requests of a player that waits elsewhere do not hold each other up."""
-    slow = MemoryMedia(CONTENT, name="slow.mp4", held_from=0)
-    url, slow_url = server.publish(film), server.publish(slow)
-    async with connected(slow_url) as first, connected(slow_url) as second:
-        first.ask()
-        second.ask(headers={"Range": "bytes=-5"})
-        await slow.wait(waiting=2)
-        got = await asyncio.gather(*(curl("--fail", url) for _ in range(2)))
-
-    assert got == [(0, CONTENT)] * 2
-
-
-@pytest.mark.parametrize(
-    "name", ["a b.mkv", "50%?#&.mkv", "Größe/ß.mkv", "bad\udcff.mkv", "[1] 'x'.mkv", "%2e.mkv"]
-)
-async def test_any_name_leads_to_its_file(server: MediaServer, name: str) -> None:
-    """The URL is plain ASCII that every client reads alike."""
-    url = server.publish(MemoryMedia(b"abc", name=name))
-
-    assert url.isascii()
-    assert await curl("--fail", "--globoff", url) == (0, b"abc")
-
-
-def test_types_are_those_players_know() -> None:
-    """By the extension, in any case; what nobody plays, or a browser would run, is just bytes."""
-    assert mime_of("A.MKV") == "video/x-matroska"
-    assert [mime_of(f"x.{extension}") for extension in ("mp4", "webm", "mov", "avi")] == [
-        "video/mp4",
-        "video/webm",
-        "video/quicktime",
-        "video/x-msvideo",
-    ]
-    assert [mime_of(f"x.{extension}") for extension in ("mp3", "flac", "ogg", "opus", "m4a")] == [
-        "audio/mpeg",
-        "audio/flac",
-        "audio/ogg",
-        "audio/ogg",
-        "audio/mp4",
-    ]
-    assert [mime_of(f"x.{extension}") for extension in ("srt", "ass", "vtt")] == [
-        "application/x-subrip",
-        "text/x-ssa",
-        "text/vtt",
-    ]
-    assert {mime_of(name) for name in ("mkv", "x", "x.html", "x.svg", "x.js", "x.m3u8", "")} == {
-        "application/octet-stream"
-    }
+    from tests.fakes.playable import Client
 
 
 # Who is answered
@@ -417,6 +176,33 @@ async def test_published_media_are_bounded(
     assert server.publish(film) != first
 
 
+async def test_log_never_holds_a_token(server: MediaServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever happens to a request: served, refused, broken, cut off, failed."""
+    caplog.set_level(logging.DEBUG)
+    film = MemoryMedia(CONTENT, held_from=CHUNK_BYTES)
+    film.error = NotFound("gone")
+    url = server.publish(film)
+    token = urlsplit(url).path.split("/")[1]
+    replies = [
+        await fetched(url, "HEAD"),
+        await fetched(url, Host="evil.example"),
+        await fetched(url, Range="bytes=9-1,2-"),
+        await fetched(url, f"GET {token}"),
+        await fetched(url, Cookie=token * 500),
+    ]
+    await curl(url)
+    async with connected(url) as client:
+        client.send(f"GET /{token}/\x00 HTTP/1.1\r\n{token}\r\n\r\n".encode())
+        replies.append(await client.reply())
+    server.withdraw(url)
+    replies.append(await fetched(url))
+
+    assert [reply.status for reply in replies] == [200, 421, 416, 400, 400, 400, 404]
+    assert caplog.records
+    assert token not in caplog.text
+    assert all(token.encode() not in reply.body for reply in replies)
+
+
 # Bounds
 
 
@@ -471,18 +257,6 @@ async def test_what_is_no_http_is_refused(server: MediaServer, film: MemoryMedia
 
         assert (await client.reply()).status == 400
         assert await client.rest() == b""
-
-
-async def test_talk_during_an_answer_is_bounded(server: MediaServer) -> None:
-    """Requests sent ahead are few, or the connection ends and the read with it."""
-    held = MemoryMedia(CONTENT, held_from=0)
-    async with connected(server.publish(held)) as client:
-        client.ask()
-        await held.wait(waiting=1)
-        client.send(b"x" * (MAX_HEADER_BYTES + 1))
-        await held.wait(waiting=0, cancelled=1)
-
-    assert held.reads == [(0, CHUNK_BYTES)]
 
 
 @pytest.mark.parametrize("begun", ["", "GET /", "after an answer", "drip"])
@@ -570,53 +344,6 @@ async def test_seventeenth_connection_is_refused_while_all_are_answered(server: 
     assert served.body == CONTENT[:10]
 
 
-@pytest.mark.parametrize("way", ["close", "reset"])
-async def test_client_that_goes_cancels_its_read(server: MediaServer, way: str) -> None:
-    """A seek is a new request: nobody waits for the bytes of the former one, and at once."""
-    held = MemoryMedia(CONTENT, held_from=CHUNK_BYTES)
-    loop = asyncio.get_running_loop()
-    async with connected(server.publish(held)) as client:
-        client.ask()
-        await held.wait(waiting=1)
-        await client.head()
-        await client.reader.readexactly(CHUNK_BYTES)
-        started_at = loop.time()
-        if way == "close":
-            client.writer.close()
-        else:
-            client.writer.transport.abort()
-        await held.wait(waiting=0, cancelled=1)
-        took = loop.time() - started_at
-
-    assert took < 0.5
-
-
-async def test_client_that_goes_while_it_takes_nothing_is_noticed(server: MediaServer) -> None:
-    """Its answer ends, though bytes for it are left; reads do not run far ahead of it."""
-    film = MemoryMedia(LARGE)
-    with socket.socket() as player:
-        player.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-        await stalled(player, server.publish(film))
-        read_ahead = len(film.reads)
-        player.close()
-        served = await asyncio.wait_for(fetched(server.publish(film), Range="bytes=0-9"), 5)
-
-    assert read_ahead <= 2
-    assert served.status == 206
-    assert len(film.reads) == read_ahead + 1
-
-
-async def stalled(player: socket.socket, url: str) -> None:
-    """Ask for all, take the head only, and return once the server has done what it can."""
-    host, _, port = urlsplit(url).netloc.rpartition(":")
-    loop = asyncio.get_running_loop()
-    player.setblocking(False)
-    await loop.sock_connect(player, (host, int(port)))
-    await loop.sock_sendall(player, f"GET {urlsplit(url).path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-    assert (await loop.sock_recv(player, 64)).startswith(b"HTTP/1.1 200 OK\r\n")
-    await fetched(url, "HEAD")
-
-
 async def test_client_that_stalls_for_long_is_dropped(
     server: MediaServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -642,105 +369,7 @@ def everything_of(player: socket.socket) -> int:
     return sum(len(data) for data in iter(lambda: player.recv(CHUNK_BYTES), b""))
 
 
-# What goes wrong
-
-
-async def test_error_mid_body_closes_the_connection(server: MediaServer, caplog: pytest.LogCaptureFixture) -> None:
-    """What was verified arrives, and the client sees that the rest is missing; the log says why."""
-    caplog.set_level(logging.DEBUG)
-    film = MemoryMedia(CONTENT, held_from=CHUNK_BYTES)
-    film.error = NotFound("no peer has it any more")
-    status, got = await curl("--fail", server.publish(film))
-
-    assert status == 18  # curl: transfer closed with bytes outstanding
-    assert got == CONTENT[:CHUNK_BYTES]
-    assert "film.mkv: an answer to a player ended early: no peer has it any more" in caplog.messages
-
-
-@pytest.mark.parametrize("held_from", [0, CHUNK_BYTES])
-async def test_bug_is_reported_and_ends_one_connection_only(server: MediaServer, held_from: int) -> None:
-    """The loop's handler hears of it; the server goes on."""
-    reported: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
-    film = MemoryMedia(CONTENT, held_from=held_from)
-    film.error = ZeroDivisionError("a bug")
-    url = server.publish(film)
-    status, got = await curl("--fail", url)
-    head = await fetched(url, "HEAD")
-
-    assert (status, got) == (18, CONTENT[:held_from])
-    assert reported == [film.error]
-    assert head.status == 200
-
-
-async def test_bug_before_an_answer_is_an_error_without_details(
-    server: MediaServer, film: MemoryMedia, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client learns that it failed and no more."""
-    reported: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
-    monkeypatch.setattr(media_http, "parse_range", lambda _header, _size: 1 // 0)
-
-    reply = await fetched(server.publish(film))
-
-    assert (reply.status, reply.body) == (500, b"Internal Server Error\n")
-    assert [type(error) for error in reported] == [ZeroDivisionError]
-
-
-async def test_log_never_holds_a_token(server: MediaServer, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever happens to a request: served, refused, broken, cut off, failed."""
-    caplog.set_level(logging.DEBUG)
-    film = MemoryMedia(CONTENT, held_from=CHUNK_BYTES)
-    film.error = NotFound("gone")
-    url = server.publish(film)
-    token = urlsplit(url).path.split("/")[1]
-    replies = [
-        await fetched(url, "HEAD"),
-        await fetched(url, Host="evil.example"),
-        await fetched(url, Range="bytes=9-1,2-"),
-        await fetched(url, f"GET {token}"),
-        await fetched(url, Cookie=token * 500),
-    ]
-    await curl(url)
-    async with connected(url) as client:
-        client.send(f"GET /{token}/\x00 HTTP/1.1\r\n{token}\r\n\r\n".encode())
-        replies.append(await client.reply())
-    server.withdraw(url)
-    replies.append(await fetched(url))
-
-    assert [reply.status for reply in replies] == [200, 421, 416, 400, 400, 400, 404]
-    assert caplog.records
-    assert token not in caplog.text
-    assert all(token.encode() not in reply.body for reply in replies)
-
-
-async def test_close_cuts_everybody_off() -> None:
-    """Reads are cancelled, connections end, the port is free; a second close does nothing."""
-    held = MemoryMedia(CONTENT, held_from=0)
-    async with serving() as server:
-        url = server.publish(held)
-        async with connected(url) as reading, connected(url) as idle:
-            reading.ask()
-            await held.wait(waiting=1)
-            await server.close()
-
-            assert (held.waiting, held.cancelled) == (0, 1)
-            await reading.rest()
-            assert await idle.rest() == b""
-        with pytest.raises(ConnectionRefusedError):
-            await fetched(url)
-
-
-async def test_server_can_listen_at_the_other_loopback() -> None:
-    """An IPv6 address stands in brackets."""
-    server = MediaServer()
-    await server.start("::1")
-    url = server.publish(MemoryMedia(b"abc"))
-    printed = await curl("--fail", "--globoff", url)
-    await server.close()
-
-    assert url.startswith("http://[::1]:")
-    assert printed == (0, b"abc")
+# Starting
 
 
 async def test_only_loopback_is_listened_at() -> None:
