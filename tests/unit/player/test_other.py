@@ -69,7 +69,7 @@ async def test_address_without_a_path_is_taken_out_too() -> None:
 
 async def test_program_ends_when_asked() -> None:
     """Stopping ends it, and says so."""
-    async with python("import time; time.sleep(60)", "{url}").play(ITEM) as playback:
+    async with python("import signal; signal.pause()", "{url}").play(ITEM) as playback:
         await playback.stop()
         ending = await playback.wait()
 

@@ -14,10 +14,10 @@ from peerterm.player import process as module
 from peerterm.player.process import MAX_LAST_WORDS_BYTES, ending, running
 
 STUBBORN = """
-import os, signal, time
+import os, signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.write(2, b"ready\\n")
-time.sleep(60)
+signal.pause()
 """
 
 
@@ -53,7 +53,7 @@ async def test_line_that_lost_its_start_is_not_shown() -> None:
 
 async def test_polite_player_ends_when_asked() -> None:
     """Leaving the context sends the polite signal first; stopping twice does nothing more."""
-    async with running(python("import time; print(flush=True); time.sleep(60)")) as player:
+    async with running(python("import signal; signal.pause()")) as player:
         await player.stop()
         await player.stop()
 
@@ -89,6 +89,8 @@ async def test_what_a_player_started_ends_with_it() -> None:
         await heard(player, "ready")
         children = psutil.Process().children(recursive=True)
     _, alive = psutil.wait_procs(children, timeout=10)
+    for child in alive:
+        child.kill()  # it would wait for ever
 
     assert len(children) == 2
     assert not alive
