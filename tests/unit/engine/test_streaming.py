@@ -24,33 +24,18 @@ from tests.fakes.engines import (
     until_online,
     write,
 )
-from tests.fakes.fake_peer import FakePeer, fake_peer, wire_entry
+from tests.fakes.fake_peer import fake_peer, wire_entry
 from tests.fakes.fetching import finished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from peerterm.api.views import StreamView
     from peerterm.engine.engine import Engine
+    from tests.fakes.fake_peer import FakePeer
 
 MIB = CHUNK_BYTES
 FILM = noise(12 * MIB + 77)
-
-
-@pytest.fixture
-async def ben(tmp_path: Path) -> AsyncIterator[Engine]:
-    async with running(tmp_path, "ben") as engine:
-        yield engine
-
-
-@pytest.fixture
-async def peer(ben: Engine, tmp_path: Path) -> AsyncIterator[FakePeer]:
-    """Yield a peer that ben is linked to and that gives everything."""
-    async with fake_peer(tmp_path, ben) as peer:
-        await until_online(ben, 1)
-        peer.give()
-        yield peer
 
 
 async def read(url: str, first: int | None = None, last: int | None = None) -> bytes:

@@ -86,6 +86,12 @@ async def watch(shown: Program, pilot: Hand, transfer: str) -> None:
     await pilot.press("w")
 
 
+async def watch_film(shown: Program, pilot: Hand) -> None:
+    """Press the key on the film, and wait until it plays."""
+    await watch(shown, pilot, "1")
+    await until_shown(pilot, "of 1:00")
+
+
 @needs_mpv
 async def test_film_plays_and_is_steered() -> None:
     """The pane comes to the front; it pauses, goes on and back, is kept and closed, and says what happens."""
@@ -160,8 +166,7 @@ async def test_leaving_asks_and_leaves_no_player_behind(key: str) -> None:
     """Streams that were played here are closed, another client's stays."""
     async with cinema() as (shown, pilot, engine):
         engine.known_streams.append(make_stream("of another client"))
-        await watch(shown, pilot, "1")
-        await until_shown(pilot, "of 1:00")
+        await watch_film(shown, pilot)
         await pilot.press(key)
         await until_shown(pilot, "mpv plays film.wav")
         await until_shown(pilot, "leave; mpv and its stream end")
@@ -178,8 +183,7 @@ async def test_leaving_asks_and_leaves_no_player_behind(key: str) -> None:
 async def test_leaving_with_transfers_says_that_the_player_ends() -> None:
     """There is one question, not two."""
     async with cinema() as (shown, pilot, engine):
-        await watch(shown, pilot, "1")
-        await until_shown(pilot, "of 1:00")
+        await watch_film(shown, pilot)
         await engine.keep(engine.known_streams[0].stream_id)
         await until_shown(pilot, "running, 0%")
         await pilot.press("q")
@@ -193,8 +197,7 @@ async def test_leaving_with_transfers_says_that_the_player_ends() -> None:
 async def test_stream_that_somebody_closes_ends_its_player() -> None:
     """And the user is told why."""
     async with cinema() as (shown, pilot, engine):
-        await watch(shown, pilot, "1")
-        await until_shown(pilot, "of 1:00")
+        await watch_film(shown, pilot)
         await engine.close_stream(engine.known_streams[0].stream_id)
         await until_shown(pilot, "the stream was closed")
         await until(pilot, lambda: not players())
