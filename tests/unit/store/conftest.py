@@ -1,4 +1,4 @@
-"""Folders that tests of the disk share."""
+"""Folders and the database that tests of the disk share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from peerterm.store.database import Database
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -21,3 +24,10 @@ def outside(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "sentinel").write_bytes(b"sentinel")
     return folder
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(tmp_path / "state.db")
+    yield database
+    await database.close()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -61,13 +60,6 @@ async def share(database: Database, share_id: str, name: str, *entries: ScannedE
     listings = {entry.root: LISTING for entry in entries if entry.kind == "folder"}
     digests = {entry.root: b"d" * 64 for entry in entries if entry.size == LARGE}
     await shares.apply_scan(ShareId(share_id), ScanResult(list(entries), [], 0, digests, listings))
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "state.db")
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from peerterm.store.partfile import SUM_BYTES, FileMark
 from peerterm.store.transfers import TransferRecord, TransferStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     import aiosqlite
 
@@ -47,13 +47,6 @@ def indexes_of(held: Bitfield) -> list[int]:
 
 async def held_of(journal: Journal, transfer_id: TransferId = ONE, root: Root = FILM) -> list[int]:
     return indexes_of((await journal.load(transfer_id))[root].held)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "state.db")
-    yield database
-    await database.close()
 
 
 @pytest.fixture

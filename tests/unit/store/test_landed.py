@@ -9,7 +9,6 @@ import pytest
 
 from peerterm.core.ids import Root, TransferId
 from peerterm.store import landed as module
-from peerterm.store.database import Database
 from peerterm.store.journal import Journal
 from peerterm.store.landed import LandedIndex
 from peerterm.store.partfile import FileMark
@@ -17,20 +16,13 @@ from peerterm.store.reading import SharedFile
 from peerterm.store.transfers import TransferRecord, TransferStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from peerterm.store.database import Database
 
 FILM, SONG = Root(b"\1" * 32), Root(b"\2" * 32)
 
 
 def file(name: str, size: int = 7) -> SharedFile:
     return SharedFile(Path("/downloads", name), size, -1_600_000_000_123_456_789, 2**64 - 1, 2**64 - 2)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "state.db")
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from peerterm.core.ids import PeerId
@@ -11,13 +8,6 @@ from peerterm.store.database import Database
 from peerterm.store.peers import KnownPeer, PeerStore
 
 ALICE, BOB, CAROL = (PeerId(letter * 64) for letter in "abc")
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "state.db")
-    yield database
-    await database.close()
 
 
 async def test_peer_is_remembered_with_its_newest_name(database: Database) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -40,13 +39,6 @@ def folder(path: str, content: str) -> ScannedEntry:
 def scan(*entries: ScannedEntry, digests: dict[Root, bytes] | None = None) -> ScanResult:
     listings = {entry.root: b"listing " + entry.root for entry in entries if entry.kind == "folder"}
     return ScanResult(list(entries), [], 0, digests or {}, listings)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(tmp_path / "state.db")
-    yield database
-    await database.close()
 
 
 @pytest.fixture
