@@ -18,6 +18,7 @@ from peerterm.tui.modals.dialogs import Choice, Confirm, Facts, PlainText, Promp
 from peerterm.tui.model import Changes
 from peerterm.tui.terminal import Terminal
 from peerterm.tui.widgets.cells import steady
+from peerterm.tui.widgets.plain import Plain
 from peerterm.tui.widgets.tab_bar import TabBar
 from tests.fakes.browsable import file
 from tests.fakes.byte_terminal import ByteTerminal, terminal_of
@@ -185,8 +186,8 @@ async def put_tabs(program: Program, _: Pilot[None], text: str) -> None:
     await put_peer(program, _, text)
 
 
-def dialog(make: Callable[[str], Screen[Any]]) -> Put:
-    """Return what shows a dialog with the text."""
+def dialog(make: Callable[[str], Screen[Any]], *, says: bool = False) -> Put:
+    """Return what shows a dialog with the text, if it ``says`` something only later then with that."""
 
     async def put(program: Program, pilot: Pilot[None], text: str) -> None:
         while len(program.screen_stack) > 1:
@@ -194,6 +195,8 @@ def dialog(make: Callable[[str], Screen[Any]]) -> Put:
         program.push_screen(make(text))
         await pilot.pause()
         await pilot.pause(0.02)
+        await until(pilot, lambda: not says or program.screen.query_one("#said", Plain).content)
+        await pilot.pause()
 
     return put
 
@@ -230,8 +233,8 @@ PLACES: dict[str, Put] = {
     "choice": dialog(lambda text: Choice(text, [("n", f"name  {text}", "1"), ("t", "as text", "2")], "1")),
     "facts": dialog(lambda text: Facts(text, [("name", text), ("state", "online")])),
     "text": dialog(lambda text: PlainText("Select", text)),
-    "prompt": dialog(faulty),
-    "completion": dialog(completing),
+    "prompt": dialog(faulty, says=True),
+    "completion": dialog(completing, says=True),
     "bandwidth": dialog(lambda text: Bandwidth(make_transfer(text))),
 }
 
@@ -243,6 +246,7 @@ async def test_text_of_peers_stays_in_its_cells(place: str) -> None:
     async with running(program, headless=False) as pilot:
         await PLACES[place](program, pilot, "first")
         await pilot.pause(0.1)
+        await until(pilot, lambda: not program._is_dirty)  # what "first" changed elsewhere is drawn by a timer
         for name, text in CORPUS.items():
             screens = []
             for shown in (text, harmless(text)):
