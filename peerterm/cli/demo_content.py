@@ -1,6 +1,7 @@
 """What the machines of ``peerterm demo`` share: names as in real collections, over bytes that mean nothing.
 
-The same at every run, times of change included. Called by ``demo_network``, and for the pictures of the documents.
+Films and songs play, though. The same at every run, times of change included. Called by ``demo_network``, and for
+the pictures of the documents.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 from typing import TYPE_CHECKING
+
+from peerterm.cli import demo_media
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +59,17 @@ def write(folder: Path, name: str) -> list[Path]:
     for path, size in SHARED[name].items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(hashlib.shake_256(path.encode()).digest(size))
+        file.write_bytes(_content(path, size))
         os.utime(file, (MODIFIED, MODIFIED))
     return sorted(folder.iterdir())
+
+
+def _content(path: str, size: int) -> bytes:
+    name = path.rpartition("/")[2]
+    match name.rpartition(".")[2]:
+        case "mkv" | "mp4":
+            return demo_media.film(size)
+        case "flac" | "ogg":
+            return demo_media.song(size, first_note=len(name))
+        case _:
+            return hashlib.shake_256(path.encode()).digest(size)
