@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
+from peerterm.api.events import Snapshot
 from peerterm.errors import PeertermError
 from peerterm.tui.attachment import Attachment
 from peerterm.tui.main_screen import MainScreen
@@ -79,6 +80,8 @@ class EngineApp(App[None]):
 
     def _event(self, event: Event) -> None:
         self.model.apply(event)
+        if isinstance(event, Snapshot):
+            self._shown_at = 0.0  # whoever starts the program, or lost the engine, waits for just this
         self._plan_flush()
 
     def _plan_flush(self) -> None:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from peerterm.api.events import Notice, StreamChanged, TransferChanged
+from peerterm.api.events import Notice, PeerJoined, StreamChanged, TransferChanged
 from peerterm.player.tracking import Position
 from peerterm.tui.keys import PANES
 from peerterm.tui.local_player import Showing
 from peerterm.tui.terminal import Terminal
 from peerterm.tui.widgets.status_bar import StatusBar
 from tests.fakes.byte_terminal import ByteTerminal, terminal_of
-from tests.fakes.fake_engine import make_peer
-from tests.fakes.programs import Program, populated, running, text_of, until, until_shown
+from tests.fakes.fake_engine import FakeEngine, make_peer
+from tests.fakes.programs import Hand, Program, populated, running, text_of, until, until_shown
 from tests.unit.tui.driving import open_pane, press, program_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from peerterm.player.base import Playback
+
+
+class SlowToAttach(Program):
+    """A program whose engine answers when it is told to."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        super().__init__(engine)
+        self.is_answered = asyncio.Event()
+
+    @asynccontextmanager
+    async def _next(self, may_start: bool) -> AsyncIterator[FakeEngine]:
+        await self.is_answered.wait()
+        async with super()._next(may_start) as engine:
+            yield engine
 
 
 @pytest.mark.parametrize("pane", PANES)
@@ -38,6 +56,22 @@ async def test_nothing_is_painted_while_nothing_changes(pane: str) -> None:
             await pilot.pause(0.3)
 
             assert terminal_of(program).taken() == "", keys
+
+
+async def test_engine_is_shown_without_waiting_for_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says first; what it says later waits, so that the screen is not drawn for each word."""
+    monkeypatch.setattr(Terminal, "tick_seconds", 60.0)
+    engine = populated()
+    program = SlowToAttach(engine)
+    async with program.run_test(size=(80, 24)):
+        pilot = Hand(program)
+        await until(pilot, lambda: program._shown_at)
+        program.is_answered.set()
+        await until_shown(pilot, "carol")
+        engine.announce(PeerJoined(peer=make_peer("zoe")))
+        await pilot.pause(0.3)
+
+        assert "zoe" not in text_of(program)
 
 
 async def test_redraw_sends_the_whole_screen() -> None:
