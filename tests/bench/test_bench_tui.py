@@ -172,7 +172,7 @@ def test_twelve_live_transfers(memory: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PEERTERM_RUNNING", str(LIVE))
     monkeypatch.setenv("PEERTERM_DOWN_LIMIT", str(LIVE_RATE))
     films = [
-        make_file(memory / "films" / name, 64 * MIB, number) for number, name in enumerate(names_of("film", LIVE))
+        make_file(memory / "films" / name, 128 * MIB, number) for number, name in enumerate(names_of("film", LIVE))
     ]
     print("\n\nwhat the program costs")
     with engines(memory, "leech", "seed") as (leech, seed), Tui(leech) as tui:
