@@ -136,13 +136,16 @@ class RemoteEngine:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; the engine cancels what is open on it. The engine itself goes on."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
+        """Close the connection; the engine cancels what is open on it. The engine itself goes on.
+
+        Cancel: safe; it is closed all the same.
+        """
         if self._lost is None:
             self._end(ControlError("the connection to the engine was closed"))
         self._writer.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
         with suppress(OSError):  # the engine may have closed it first
             await self._writer.wait_closed()
 

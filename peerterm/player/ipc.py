@@ -98,10 +98,13 @@ class MpvIpc:
             self._listening.result()
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more.
+
+        Cancel: safe; the socket is closed all the same.
+        """
         self._listening.cancel()
-        await asyncio.wait([self._listening])
         self._writer.close()
+        await asyncio.wait([self._listening])
 
     async def _listen(self) -> None:
         # All the time, and whatever else waits: mpv spins while nobody reads what it has to say.

@@ -108,3 +108,28 @@ async def test_hanging_up_is_heard_on_the_other_side() -> None:
 
     assert end == b""
     assert heard == [{"event": "end-file"}]
+
+
+async def test_socket_is_closed_however_often_one_is_cancelled() -> None:
+    """As when a program ends while it ends its player."""
+    ours, theirs = socket.socketpair()
+    began = asyncio.Event()
+
+    async def talk() -> None:
+        async with connected(ours, lambda _: None, lambda: None) as ipc:
+            kept.append(ipc)  # else the socket would be closed by Python, which warns of that
+            began.set()
+            await asyncio.Event().wait()
+
+    kept: list[MpvIpc] = []
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    talking = asyncio.create_task(talk())
+    await began.wait()
+    talking.cancel()
+    await asyncio.sleep(0)
+    talking.cancel()
+    await asyncio.wait([talking])
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
