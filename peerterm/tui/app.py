@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -96,11 +97,16 @@ class PeertermApp(EngineApp):
         self._keys = TypedKeys(self, super().on_event)
         self.watching = Watching(self, LocalPlayer(self, chooser(config)))
         self._interrupted_at = 0.0
+        self._unseen = ExitStack()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self.terminal.theme
 
     # The screen
+
+    def on_load(self) -> None:
+        """Paint nothing before there is something to see: each paint of an empty screen is seen over SSH."""
+        self._unseen.enter_context(self.batch_update())
 
     def on_mount(self) -> None:
         """Begin once the screen has its parts."""
@@ -110,8 +116,12 @@ class PeertermApp(EngineApp):
     def _begin(self) -> None:
         """Start with the pane that a newcomer needs, and look for the engine once it is shown."""
         self.run_worker(self._keys.run(), name="keys", group="keys")
-        self.show_pane("peers")
+        self.show_pane("peers").call_after_refresh(self._reveal)
         self.main.call_after_refresh(self.look_for_engine)
+
+    def _reveal(self) -> None:
+        self._unseen.close()
+        self.screen.refresh(layout=True)
 
     def on_resize(self, event: Resize) -> None:
         """Show of a screen that is too small only that it is."""

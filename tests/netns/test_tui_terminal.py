@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FIRST_FRAME_SECONDS, COLD_FRAME_SECONDS = 0.6, 1.5
 FIRST_FRAME_BYTES = 20_000
+SETTLE_SECONDS = 0.5
 STALL_SECONDS = 15.0
 RECOVERY_SECONDS = 1.0
 FRAMES = 60
@@ -55,7 +56,7 @@ def show(host: Host, *words: str, **variables: str) -> Screen:
 def settled(screen: Screen) -> Screen:
     """Wait until the program shows its engine."""
     screen.wait_for("host0", "help")
-    screen.read(0.5)
+    screen.read(SETTLE_SECONDS)
     screen.forget()
     return screen
 
@@ -82,13 +83,14 @@ def test_first_frame_is_there_at_once(host: Host) -> None:
     for _ in range(3):
         with show(host) as screen:
             frames.append(screen.wait_for("1*Peers", "help"))
-            sizes.append(len(screen.taken))
             whole.append(screen.wait_for("host0"))
-    print(f"first frame {min(frames):.2f} s, {min(sizes)} B; with the engine's state {min(whole):.2f} s")
+            screen.read(SETTLE_SECONDS)
+            sizes.append(len(screen.taken))
+    print(f"first frame {min(frames):.2f} s, with the engine's state {min(whole):.2f} s, {max(sizes)} B in all")
 
     assert min(frames) <= FIRST_FRAME_SECONDS
     assert min(whole) <= FIRST_FRAME_SECONDS
-    assert min(sizes) <= FIRST_FRAME_BYTES
+    assert max(sizes) <= FIRST_FRAME_BYTES
 
 
 def test_first_frame_does_not_wait_for_an_engine_to_start(host: Host) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from peerterm.tui.model import Changes, Model
 
 
-NO_ENGINE = ("Nothing is known yet: the engine does not run.",)
+NO_ENGINE = ("Nothing is known yet: no engine has answered.",)
 """What an empty list says before it can know better."""
 
 

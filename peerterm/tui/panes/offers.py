@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Generic
 
@@ -54,7 +55,7 @@ class OffersPane(TablePane[Row], Generic[Row]):
     def __init__(self) -> None:
         super().__init__()
         self._folder = ""
-        self._counted_at = 0.0
+        self._counted_at = -inf
 
     # What a pane gives
 
@@ -89,13 +90,14 @@ class OffersPane(TablePane[Row], Generic[Row]):
         """
         if not self.table.total_count:
             self.table.replace_rows(rows)
+            self._counted_at = -inf
             return
         for start in range(0, len(rows), MAX_BATCH):
             self.table.put_many(rows[start : start + MAX_BATCH])
             await asyncio.sleep(0)
 
     def count_on(self) -> None:
-        """Say above the list how much there is by now, unless that was said a moment ago."""
+        """Say above the list how much there is by now, unless that was said of this list a moment ago."""
         if (now := monotonic()) - self._counted_at >= COUNT_SECONDS:
             self._counted_at = now
             self.show_title()

@@ -88,7 +88,7 @@ async def test_pane_visited_before_the_engine_is_there_fills_up() -> None:
     async with program.run_test(size=(80, 24)) as pilot:
         await until_shown(pilot, "E starts the engine")
         await press(pilot, "6")
-        await until_shown(pilot, "the engine does not run")
+        await until_shown(pilot, "no engine has answered")
         program.engines.append(populated())
         await press(pilot, "E")
         await until_shown(pilot, "Pictures")

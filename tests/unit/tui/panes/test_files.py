@@ -9,6 +9,7 @@ import pytest
 
 from peerterm.tui.panes import files as files_pane
 from peerterm.tui.panes import long_list
+from peerterm.tui.panes import offers as offers_pane
 from peerterm.tui.terminal import Terminal
 from tests.fakes.browsable import BrowsableEngine, file, folder, program
 from tests.fakes.browsed import BOB, enter
@@ -127,6 +128,16 @@ async def test_first_page_can_be_used_while_others_come(engine: BrowsableEngine)
         assert "so far" not in screen.text
         assert "000001.jpg" in moved
         assert "000001.jpg" in screen.cursor_line
+
+
+async def test_first_page_is_counted_at_once(engine: BrowsableEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However soon after another folder this one is entered."""
+    monkeypatch.setattr(offers_pane, "COUNT_SECONDS", float("inf"))
+    engine.gate.clear()
+    async with program(engine) as screen:
+        await enter(screen, "bob", "Photos", "2025")
+
+        await screen.sees("500 entries so far ...")
 
 
 async def test_leaving_a_folder_ends_its_listing(engine: BrowsableEngine) -> None:
