@@ -6,6 +6,7 @@ is painted; keys work on, and the newest state is painted as soon as it reads ag
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -91,6 +92,8 @@ class TerminalDriver(LinuxDriver):
         self._output = Output(
             self._screen_fileno, self._terminal.encoding, self._drained, is_plain=self._terminal.is_ascii
         )
+        # The system may give a signal to a thread that is not the loop's: from now on every signal wakes the loop.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, self._sigcont_application)
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual left it out
         self._is_up = self._key_thread is not None and self._key_thread.is_alive()
 

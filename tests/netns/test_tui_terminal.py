@@ -32,6 +32,7 @@ SETTLE_SECONDS = 0.5
 STALL_SECONDS = 15.0
 RECOVERY_SECONDS = 1.0
 FRAMES = 60
+STOPS = 5
 REDRAW = "\x0c"
 QUIT = "\x11"
 SUSPEND = "\x1a"
@@ -222,9 +223,11 @@ def test_program_stopped_by_force_paints_anew(host: Host) -> None:
     """SIGSTOP cannot be prepared for; SIGCONT takes the terminal again, and the end still restores it."""
     with show(host) as screen:
         settled(screen)
-        screen.kill(signal.SIGSTOP)
-        screen.kill(signal.SIGCONT)
-        screen.wait_for("host0", "help")
+        for _ in range(STOPS):
+            screen.forget()
+            screen.kill(signal.SIGSTOP)
+            screen.kill(signal.SIGCONT)
+            screen.wait_for("host0", "help")
         screen.send(QUIT)
 
         assert screen.end() == 0
