@@ -13,7 +13,13 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from peerterm.core.lines import KEY_BYTES, LOG_BYTES, MAX_ROOM_CHARACTERS, MAX_TEXT, SIGNATURE_BYTES
+from peerterm.core.talk_messages import MAX_HEADS, MAX_HOPS, MAX_PULLED_LINES, MAX_WANTS
+
 PROTOCOL_VERSION = 1
+
+TALK = "talk"
+"""The feature of peers that know the messages of conversations; no other peer is sent any."""
 
 MAX_NAME = 96
 MAX_COMPONENT = 255
@@ -35,6 +41,9 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Feature = Annotated[str, Meta(min_length=1, max_length=32)]
 Features = Annotated[list[Feature], Meta(max_length=32)]
 Kind: TypeAlias = Literal["file", "folder"]
+Seq = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+LogBytes = Annotated[bytes, Meta(min_length=LOG_BYTES, max_length=LOG_BYTES)]
+Room = Annotated[str, Meta(max_length=MAX_ROOM_CHARACTERS + 1)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,6 +259,81 @@ class HaveUpdate(Message, frozen=True, kw_only=True):
     gone: bool = False
 
 
+class TalkHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Says that the lines ``first`` to ``seq`` of a log are held; see ``peerterm.core.lines``."""
+
+    author: Hash
+    log: LogBytes
+    first: Seq
+    seq: Seq
+
+
+class TalkHeads(Message, frozen=True, kw_only=True):
+    """How far the sender holds some logs of a conversation; of a room also: I am a member.
+
+    Here and below, ``room`` is empty for the direct conversation of the two peers of the link.
+    """
+
+    room: Room
+    heads: Annotated[list[TalkHead], Meta(max_length=MAX_HEADS)] = []
+
+
+class TalkLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line; see ``peerterm.core.lines.Line``."""
+
+    key: Annotated[bytes, Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+    log: LogBytes
+    seq: Seq
+    prev: Hash
+    sent_at: Uint
+    kind: Annotated[str, Meta(pattern=r"\A[a-z]{1,16}\Z")]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+
+
+class TalkWant(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks for a log from the line ``start`` on."""
+
+    author: Hash
+    log: LogBytes
+    start: Seq
+
+
+class TalkPullRequest(Request, frozen=True, kw_only=True):
+    """Asks for lines."""
+
+    room: Room
+    wants: Annotated[list[TalkWant], Meta(min_length=1, max_length=MAX_WANTS)]
+
+
+class TalkPullAnswer(Answer, frozen=True, kw_only=True):
+    """Lines that were asked for, each log's in order. ``more`` says that they were cut."""
+
+    lines: Annotated[list[TalkLine], Meta(max_length=MAX_PULLED_LINES)]
+    more: bool = False
+
+
+class TalkPush(Message, frozen=True, kw_only=True):
+    """A new line. ``hops`` says how often it may be passed on."""
+
+    room: Room
+    line: TalkLine
+    hops: Annotated[int, Meta(ge=0, le=MAX_HOPS)]
+
+
+class TalkRead(Message, frozen=True, kw_only=True):
+    """The sender's user has read this log of the receiver up to ``seq``, in their direct conversation."""
+
+    log: LogBytes
+    seq: Seq
+
+
+class TalkLeave(Message, frozen=True, kw_only=True):
+    """The sender is no longer a member of a room."""
+
+    room: Annotated[str, Meta(min_length=1, max_length=MAX_ROOM_CHARACTERS + 1)]
+
+
 KINDS: dict[int, type[Message]] = {
     1: Hello,
     2: Close,
@@ -269,4 +353,10 @@ KINDS: dict[int, type[Message]] = {
     18: InterestRequest,
     19: InterestAnswer,
     20: HaveUpdate,
+    30: TalkHeads,
+    31: TalkPullRequest,
+    32: TalkPullAnswer,
+    33: TalkPush,
+    34: TalkRead,
+    35: TalkLeave,
 }

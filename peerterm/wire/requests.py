@@ -18,6 +18,8 @@ from peerterm.wire.messages import (
     Request,
     SearchAnswer,
     SearchRequest,
+    TalkPullAnswer,
+    TalkPullRequest,
 )
 
 MAX_ASKED = 64
@@ -34,6 +36,7 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     FindRequest: FindAnswer,
     LocateRequest: LocateAnswer,
     InterestRequest: InterestAnswer,
+    TalkPullRequest: TalkPullAnswer,
 }
 
 

@@ -20,6 +20,7 @@ from msgspec import NODEFAULT, inspect
 
 from peerterm.api import views
 from peerterm.cli.app import app
+from peerterm.core.lines import NO_HASH, ConversationId, Line
 from peerterm.core.listing import ListingEntry, encode_listing
 from peerterm.core.manifest import EMPTY_ROOT, chunk_digest, head_of, page_hash
 from peerterm.core.pieces import Piece, PieceKind, Refusal
@@ -32,7 +33,17 @@ from peerterm.net.tls import OPEN_NETWORK_SEED, network_certificate
 from peerterm.wire.beacon import Beacon, BeaconKind, encode_beacon
 from peerterm.wire.codec import encode
 from peerterm.wire.lane import encode_reply_header, encode_request
-from peerterm.wire.messages import KINDS, Entry, Have, Hello, PeerAddress, Ping
+from peerterm.wire.messages import (
+    KINDS,
+    Entry,
+    Have,
+    Hello,
+    PeerAddress,
+    Ping,
+    TalkHead,
+    TalkLine,
+    TalkWant,
+)
 from peerterm.wire.session import CloseCode
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +126,10 @@ def test_protocol_names_every_message_with_its_fields() -> None:
         if current[1] and field[0]:
             documented[current].append((bare(field[0]), bare(field[1]), bare(field[2])))
     expected = {(str(number), cls.__name__): message_fields(cls) for number, cls in KINDS.items()}
-    expected |= {("part", cls.__name__): message_fields(cls) for cls in (PeerAddress, Entry, Have)}
+    expected |= {
+        ("part", cls.__name__): message_fields(cls)
+        for cls in (PeerAddress, Entry, Have, TalkHead, TalkWant, TalkLine)
+    }
 
     assert documented == expected
 
@@ -132,8 +146,19 @@ def vectors() -> dict[str, bytes | str]:
         ]
     )
     network = Ed25519PrivateKey.from_private_bytes(OPEN_NETWORK_SEED)
-    device = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    device_key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    device = device_key.public_key()
     peer = peer_id_of_key(device)
+    line = Line(
+        conversation=ConversationId("#lan"),
+        key=device.public_bytes_raw(),
+        log=bytes(8),
+        seq=1,
+        prev=NO_HASH,
+        sent_at=1_600_000_000_000,
+        kind="text",
+        text="hello",
+    ).signed_by(device_key.sign)
     beacon = Beacon(peer, bytes(range(8)), DEFAULT_PORT, 1, BeaconKind.HELLO)
     return {
         "empty file: head": head_of(0, b"").encode(),
@@ -155,6 +180,9 @@ def vectors() -> dict[str, bytes | str]:
         "device: tag": tag(peer),
         "frame: HELLO": encode(Hello(protocol=1, name="anna", instance=bytes(8), port=DEFAULT_PORT)),
         "frame: Ping": encode(Ping(nonce=7)),
+        "line: what is signed": line.signed,
+        "line: hash": line.hash,
+        "line: signature": line.signature,
         "beacon": encode_beacon(beacon),
         "lane: request": encode_request(5, Piece(abc.root, PieceKind.CHUNK, 0)),
         "lane: answer": encode_reply_header(5, 3),

@@ -14,6 +14,17 @@ from peerterm.wire.frame import Frame, FrameDecoder
 
 HASH = bytes(range(32))
 ENTRY = m.Entry(path=["films", "a.mkv"], kind="file", size=5, root=HASH, sha256=HASH, mtime_ns=-1, seq=9)
+LINE_FIELDS: dict[str, Any] = {
+    "key": HASH,
+    "log": bytes(8),
+    "seq": 1,
+    "prev": HASH,
+    "sent_at": 0,
+    "kind": "text",
+    "text": "hello",
+    "signature": bytes(64),
+}
+LINE = m.TalkLine(**LINE_FIELDS)
 NUMBER = {message: kind for kind, message in m.KINDS.items()}
 
 SAMPLES: list[m.Message] = [
@@ -35,6 +46,12 @@ SAMPLES: list[m.Message] = [
     m.InterestRequest(request=1, roots=[HASH]),
     m.InterestAnswer(request=1, haves=[m.Have(root=HASH, first=8, bits=b"\xff")]),
     m.HaveUpdate(root=HASH, chunks=[0, 5], gone=True),
+    m.TalkHeads(room="#lan", heads=[m.TalkHead(author=HASH, log=bytes(8), first=1, seq=2**63 - 1)]),
+    m.TalkPullRequest(request=1, room="", wants=[m.TalkWant(author=HASH, log=bytes(8), start=1)]),
+    m.TalkPullAnswer(request=1, lines=[LINE], more=True),
+    m.TalkPush(room="#lan", line=LINE, hops=8),
+    m.TalkRead(log=bytes(8), seq=1),
+    m.TalkLeave(room="#lan"),
 ]
 
 ENTRY_FIELDS = {"path": ["a"], "kind": "file", "size": 0, "root": HASH}
@@ -80,6 +97,25 @@ REFUSED: list[tuple[type[m.Message], dict[str, Any]]] = [
     (m.HaveUpdate, {"root": HASH, "chunks": [0] * 2049}),
     (m.HaveUpdate, {"root": HASH, "chunks": [-1]}),
     (m.InterestAnswer, {"request": 1, "haves": [{"root": HASH, "bits": bytes(32 * 1024 + 1)}]}),
+    (m.TalkHeads, {"room": "#" + "x" * 33}),
+    (m.TalkHeads, {"room": "", "heads": [{"author": HASH, "log": bytes(8), "first": 1, "seq": 1}] * 257}),
+    (m.TalkHeads, {"room": "", "heads": [{"author": HASH, "log": bytes(7), "first": 1, "seq": 1}]}),
+    (m.TalkHeads, {"room": "", "heads": [{"author": HASH, "log": bytes(8), "first": 0, "seq": 1}]}),
+    (m.TalkHeads, {"room": "", "heads": [{"author": HASH, "log": bytes(8), "first": 1, "seq": 2**63}]}),
+    (m.TalkPullRequest, {"request": 1, "room": "", "wants": []}),
+    (m.TalkPullRequest, {"request": 1, "room": "", "wants": [{"author": HASH, "log": bytes(8), "start": 1}] * 65}),
+    (m.TalkPullAnswer, {"request": 1, "lines": [LINE_FIELDS] * 65}),
+    (m.TalkPush, {"room": "", "hops": 9, "line": LINE_FIELDS}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"text": ""}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"text": "x" * 4001}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"kind": "Text"}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"kind": "x" * 17}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"seq": 0}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"key": bytes(31)}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"signature": bytes(63)}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"sent_at": -1}}),
+    (m.TalkRead, {"log": bytes(8), "seq": 0}),
+    (m.TalkLeave, {"room": ""}),
 ]
 
 

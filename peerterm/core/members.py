@@ -1,0 +1,145 @@
+"""Which linked peers take part in one conversation, what each says it holds, and what each knows that we hold.
+
+What peers say is a claim: it decides whom to ask, and nothing else. Part of ``core.talk``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from peerterm.core.conversation import MAX_LOGS
+from peerterm.core.lines import is_room
+from peerterm.core.talk_messages import MAX_HEADS, Head, Heads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from peerterm.core.conversation import Conversation
+    from peerterm.core.ids import PeerId
+    from peerterm.core.lines import Line, LogId
+
+MAX_MEMBERS = 256
+"""Most linked members of one room."""
+
+MAX_CLAIMS = MAX_LOGS
+"""Most logs of one conversation that one peer is believed to hold."""
+
+LATE_LINES = 200
+"""How far back a log of a room is asked for of which we hold nothing; a direct one is asked for whole."""
+
+
+@dataclass(slots=True)
+class _Member:
+    claims: dict[LogId, Head] = field(default_factory=dict)
+    told: dict[LogId, int] = field(default_factory=dict)  # what it knows that we hold
+
+
+class Members:
+    """The linked members of one conversation.
+
+    Attributes:
+        behind: Logs of which somebody may hold more than we do.
+    """
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.behind: dict[LogId, None] = {}
+        self._conversation = conversation
+        self._members: dict[PeerId, _Member] = {}
+
+    def __contains__(self, peer: PeerId) -> bool:
+        return peer in self._members
+
+    def __iter__(self) -> Iterator[PeerId]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, peer: PeerId) -> bool:
+        """Add a linked peer; ``False`` if there are too many."""
+        if len(self._members) >= MAX_MEMBERS:
+            return False
+        self._members[peer] = _Member()
+        return True
+
+    def remove(self, peer: PeerId) -> None:
+        """Forget a member and all it said."""
+        del self._members[peer]
+
+    # What they hold
+
+    def claimed(self, peer: PeerId, heads: Iterable[Head]) -> None:
+        """Take what a member says it holds."""
+        member = self._members[peer]
+        for head in heads:
+            is_known = head.log_id in member.claims
+            if head.first > head.seq or not (is_known or len(member.claims) < MAX_CLAIMS):
+                continue
+            member.claims[head.log_id] = head
+            if head.seq > self._conversation.seq(head.log_id):
+                self.behind[head.log_id] = None
+
+    def showed(self, peer: PeerId, line: Line) -> None:
+        """Take that a member has a line that we could not take, and so some before it."""
+        claim = self.claim(peer, line.log_id)
+        if claim is None:
+            claim = Head(line.log_id, self.earliest(line.seq), line.seq)
+        self.claimed(peer, [claim._replace(seq=max(claim.seq, line.seq))])
+
+    def earliest(self, seq: int) -> int:
+        """Return from which line on a log is wanted of which somebody holds ``seq``, and we nothing."""
+        return max(1, seq - LATE_LINES + 1) if is_room(self._conversation.id) else 1
+
+    def claim(self, peer: PeerId, log_id: LogId) -> Head | None:
+        """Return what a member says it holds of a log."""
+        return self._members[peer].claims.get(log_id)
+
+    def claims(self, log_id: LogId) -> list[tuple[PeerId, Head]]:
+        """Return all who say they hold something of a log."""
+        return [(peer, member.claims[log_id]) for peer, member in self._members.items() if log_id in member.claims]
+
+    def disprove(self, peer: PeerId, claim: Head) -> None:
+        """Believe a claim no longer, unless the member has said something else since."""
+        member = self._members[peer]
+        if member.claims.get(claim.log_id) == claim:
+            del member.claims[claim.log_id]
+
+    def look_again(self) -> None:
+        """Find anew where we are behind."""
+        for peer, member in self._members.items():
+            self.claimed(peer, list(member.claims.values()))
+
+    # What they know of us
+
+    def is_any_told(self, log_id: LogId, seq: int) -> bool:
+        """Whether a member was told that we hold a line."""
+        return any(member.told.get(log_id, 0) >= seq for member in self._members.values())
+
+    def made_aware(self, peer: PeerId, log_id: LogId, seq: int) -> None:
+        """Note that a member knows how far we hold a log."""
+        self._members[peer].told[log_id] = seq
+
+    def needs(self, peer: PeerId, head: Head) -> bool:
+        """Whether a member should be told how far we hold a log.
+
+        Not if it knows, nor if it holds as much itself; but authors are told that their lines came.
+        """
+        member = self._members[peer]
+        if member.told.get(head.log_id, 0) >= head.seq:
+            return False
+        claim = member.claims.get(head.log_id)
+        return claim is None or claim.seq < head.seq or head.log_id.author == peer
+
+    def news(self, peer: PeerId, log_ids: Iterable[LogId]) -> list[Heads]:
+        """Return what to tell a member of these logs, and take it as told."""
+        heads = [head for head in map(self._conversation.head, log_ids) if self.needs(peer, head)]
+        for head in heads:
+            self.made_aware(peer, head.log_id, head.seq)
+        return told(self._conversation, heads)
+
+
+def told(conversation: Conversation, heads: Sequence[Head]) -> list[Heads]:
+    """Put heads into messages; none at all into none."""
+    parts = range(0, len(heads), MAX_HEADS)
+    return [Heads(conversation.id, tuple(heads[start : start + MAX_HEADS])) for start in parts]
