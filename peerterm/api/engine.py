@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from peerterm.api.views import (
         BrowsePage,
         ChunkMapView,
+        ConversationView,
         IdentityView,
         LimitsView,
         LogLine,
+        MessageView,
         PeerView,
         SearchHit,
         SearchQuery,
@@ -190,6 +192,47 @@ class EngineApi(Protocol):
 
     async def keep(self, stream: str, directory: str = "") -> TransferView:
         """Download the item that is read, into a folder as with ``get``; what is here already is not fetched."""
+        ...
+
+    async def say(self, conversation: str, text: str, kind: str = "text") -> MessageView:
+        """Say something to a peer (name, id or unique prefix) or in a room (``#name``) we are a member of.
+
+        Returns once it is kept: from then on it gets there by itself, also if the peer is offline now.
+
+        Args:
+            conversation: Where.
+            text: At most 4,000 characters.
+            kind: ``text``, or ``me``.
+
+        Raises:
+            UsageError: The text is not allowed.
+            NotFound: No such peer is known, or we are not a member of the room.
+            EngineBusy: Too much waits to be taken already.
+        """
+        ...
+
+    async def messages(self, conversation: str, limit: int = 100, before: str = "") -> list[MessageView]:
+        """Return the newest lines of a conversation, oldest first; at most 1000, or those before one's ``id``."""
+        ...
+
+    async def conversations(self) -> list[ConversationView]:
+        """Return all conversations, the one with the newest line first."""
+        ...
+
+    async def join(self, room: str) -> ConversationView:
+        """Become a member of a room, which comes to be by that."""
+        ...
+
+    async def leave(self, room: str) -> ConversationView:
+        """Be a member of a room no longer; what was said stays readable."""
+        ...
+
+    async def mute(self, conversation: str, *, is_muted: bool = True) -> ConversationView:
+        """Let a conversation raise no notice and count as read, or let it again."""
+        ...
+
+    async def read(self, conversation: str) -> ConversationView:
+        """Note that the user has seen all of a conversation; a direct one's other side is told."""
         ...
 
     async def settings(self) -> list[SettingView]:

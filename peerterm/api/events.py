@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
-from peerterm.api.views import PeerView, ShareView, StatusView, StreamView, TransferView
+from peerterm.api.views import (
+    ConversationView,
+    MessageView,
+    PeerView,
+    ShareView,
+    StatusView,
+    StreamView,
+    TransferView,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +30,7 @@ class Snapshot:
     shares: list[ShareView]
     transfers: list[TransferView]
     streams: list[StreamView] = field(default_factory=list)
+    conversations: list[ConversationView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +133,33 @@ class StreamRemoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAdded:
+    """Somebody said something, here or elsewhere."""
+
+    event: ClassVar[str] = "message_added"
+    message: MessageView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesMoved:
+    """Lines of ours got further: those of ``log``, up to number ``seq``; see ``MessageView.id``."""
+
+    event: ClassVar[str] = "messages_moved"
+    conversation: str
+    log: str
+    seq: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationChanged:
+    """A conversation is new, was read, muted, joined or left, or has other members."""
+
+    event: ClassVar[str] = "conversation_changed"
+    conversation: ConversationView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDropped:
     """A source is not used by a transfer any more. ``strikes`` is how many bad chunks it sent."""
 
@@ -158,6 +194,9 @@ Event: TypeAlias = (
     | TransferRemoved
     | StreamChanged
     | StreamRemoved
+    | MessageAdded
+    | MessagesMoved
+    | ConversationChanged
     | SourceDropped
     | Notice
 )
@@ -174,5 +213,7 @@ def coalesce_key(event: Event) -> tuple[str, str] | None:
             return event.event, transfer.transfer_id
         case StreamChanged(stream=stream):
             return event.event, stream.stream_id
+        case ConversationChanged(conversation=conversation):
+            return event.event, conversation.conversation
         case _:
             return None

@@ -262,6 +262,46 @@ class StreamView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageView:
+    """One line of a conversation.
+
+    ``id`` is ``LOG:SEQ``: the sender's log, and the line's number in it. ``conversation`` is a room's name, or the id
+    of the peer we talk with. ``sent_at`` is by the sender's clock, ``kept_at`` by ours, both Unix time in seconds.
+    ``kind`` is ``text``, ``me`` (``/me waves``), or one that a later version knows. ``state`` of a line of ours says
+    how far it got; in a room ``delivered`` means that some member has it.
+    """
+
+    id: str
+    conversation: str
+    sender: str
+    sender_name: str
+    text: str
+    kind: str
+    sent_at: float
+    kept_at: float
+    state: Literal["queued", "sent", "delivered", "read", "received"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationView:
+    """A room, or the conversation with one peer.
+
+    ``conversation`` is what names it: a room's name, or a peer's id. ``members`` of a room are linked members and who
+    said something there within the last hour; of a direct one, the other if online. ``last_at`` is Unix time in
+    seconds, 0 if nothing was said.
+    """
+
+    conversation: str
+    kind: Literal["room", "direct"]
+    name: str
+    unread: int
+    last_at: float
+    is_member: bool
+    is_muted: bool
+    members: list[HolderView]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsView:
     """Rate limits of the engine, or of one transfer (``transfer_id``), in bytes per second; 0 is none."""
 

@@ -12,9 +12,11 @@ from peerterm.api.events import Event
 from peerterm.api.views import (
     BrowsePage,
     ChunkMapView,
+    ConversationView,
     IdentityView,
     LimitsView,
     LogLine,
+    MessageView,
     PeerView,
     SearchHit,
     SearchQuery,
@@ -219,7 +221,7 @@ class RemoteEngine:
         if self._answers.pop(number, None) is not None and self._lost is None and not self._writer.is_closing():
             self._writer.write(encode(Cancel(id=number)))
 
-    async def _call(self, method: str, kind: type[Value], **arguments: Any) -> Value:
+    async def _call(self, method: str, kind: type[Value], /, **arguments: Any) -> Value:
         number, answers = await self._open(method, arguments)
         try:
             answer = await answers.get()
@@ -234,7 +236,7 @@ class RemoteEngine:
             case _:
                 raise ControlError("the engine answered a call with a stream")
 
-    async def _stream(self, method: str, kind: Any, **arguments: Any) -> AsyncIterator[Any]:
+    async def _stream(self, method: str, kind: Any, /, **arguments: Any) -> AsyncIterator[Any]:
         number, answers = await self._open(method, arguments)
         used = 0
         try:
@@ -354,6 +356,36 @@ class RemoteEngine:
     async def keep(self, stream: str, directory: str = "") -> TransferView:
         """Download what is read."""
         return await self._call("keep", TransferView, stream=stream, directory=directory)
+
+    async def say(self, conversation: str, text: str, kind: str = "text") -> MessageView:
+        """Say something."""
+        return await self._call("say", MessageView, conversation=conversation, text=text, kind=kind)
+
+    async def messages(self, conversation: str, limit: int = 100, before: str = "") -> list[MessageView]:
+        """Return lines of a conversation."""
+        return await self._call(
+            "messages", list[MessageView], conversation=conversation, limit=limit, before=before
+        )
+
+    async def conversations(self) -> list[ConversationView]:
+        """Return all conversations."""
+        return await self._call("conversations", list[ConversationView])
+
+    async def join(self, room: str) -> ConversationView:
+        """Become a member of a room."""
+        return await self._call("join", ConversationView, room=room)
+
+    async def leave(self, room: str) -> ConversationView:
+        """Leave a room."""
+        return await self._call("leave", ConversationView, room=room)
+
+    async def mute(self, conversation: str, *, is_muted: bool = True) -> ConversationView:
+        """Mute a conversation, or not."""
+        return await self._call("mute", ConversationView, conversation=conversation, is_muted=is_muted)
+
+    async def read(self, conversation: str) -> ConversationView:
+        """Note that all is read."""
+        return await self._call("read", ConversationView, conversation=conversation)
 
     async def settings(self) -> list[SettingView]:
         """Return every setting as the running engine has it."""

@@ -24,12 +24,14 @@ from peerterm.wire.messages import (
     Request,
     SearchAnswer,
     SearchRequest,
+    TalkPullRequest,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
     from peerterm.core.catalog import CatalogEntry
+    from peerterm.engine.talk_driver import TalkDriver
     from peerterm.engine.uploading import Uploads
     from peerterm.net.link import Link
     from peerterm.store.catalog import CatalogReader
@@ -49,9 +51,10 @@ ENTRY_BYTES = 160
 class Answering:
     """What every link answers. Holds no state of its own."""
 
-    def __init__(self, catalog: CatalogReader, uploads: Uploads) -> None:
+    def __init__(self, catalog: CatalogReader, uploads: Uploads, talk: TalkDriver) -> None:
         self._catalog = catalog
         self._uploads = uploads
+        self._talk = talk
 
     async def answer(self, link: Link, request: Request) -> AsyncGenerator[Answer, None]:
         """See ``net.link.Handler``."""
@@ -73,6 +76,8 @@ class Answering:
                 haves = await self._uploads.interested(link, request.roots)
                 for have, done in _parts(haves, _have_bytes):
                     yield InterestAnswer(request=request.request, haves=have, done=done)
+            case TalkPullRequest():
+                yield await self._talk.answer(link, request)
             case _:
                 raise NotSupported(f"{type(request).__name__} is not known here")
 

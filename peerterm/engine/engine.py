@@ -32,6 +32,8 @@ from peerterm.engine.reuse import Reuse
 from peerterm.engine.searching import Searching
 from peerterm.engine.sharing import Sharing
 from peerterm.engine.streaming import Streams
+from peerterm.engine.talk_driver import TalkDriver
+from peerterm.engine.talking import Talking
 from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.engine.titles import Titles
 from peerterm.engine.upload_news import UploadNews
@@ -50,6 +52,7 @@ from peerterm.store.peers import PeerStore
 from peerterm.store.shares import ShareStore
 from peerterm.store.space import SpaceAccount
 from peerterm.store.stream_cache import StreamCache
+from peerterm.store.talk import TalkStore
 from peerterm.store.transfers import TransferStore
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ if TYPE_CHECKING:
     from peerterm.api.views import (
         BrowsePage,
         ChunkMapView,
+        ConversationView,
+        MessageView,
         PeerView,
         SearchHit,
         SearchQuery,
@@ -129,9 +134,11 @@ class Engine:
         await self._sharing.load()
         self._searching = Searching(self._peers, self._catalog, self._identity.peer_id, settings.node.name)
         self._cache = self._open_cache()
+        self._build_talk(TalkStore(database))
         self._build_network(contexts, PeerStore(database), await self._catalog.totals())
         self._build_downloads(database)
         await self._downloads.load()
+        await self._talking.load()
         self._peers.on_linked = self._link_opened
         self._peers.on_offline = self._peer_offline
         if database.was_rebuilt:
@@ -169,6 +176,11 @@ class Engine:
             titles, self._downloads, bus=self._bus, around=replace(around, lanes=self._stream_lanes)
         )
 
+    def _build_talk(self, store: TalkStore) -> None:
+        own_id, own_name = self._identity.peer_id, self._settings.node.name
+        self._talking = Talking(store, own_id, own_name, peers=self._peers, bus=self._bus, tasks=self._tasks)
+        self._talk_driver = self._talking.driver = TalkDriver(store, self._identity, self._talking)
+
     def _open_cache(self) -> StreamCache:
         """Make room for what streams fetch; nothing of an earlier engine is in it."""
         loop = asyncio.get_running_loop()
@@ -198,8 +210,9 @@ class Engine:
             peers=self._peers,
             bus=self._bus,
             offer=offer,
-            answering=Answering(self._catalog, self._uploads),
+            answering=Answering(self._catalog, self._uploads, self._talk_driver),
             on_have_update=self._have_update,
+            on_told=self._talk_driver.received,
             on_link_ended=self._uploads.link_closed,
             on_lane=self._lane_arrived,
         )
@@ -210,7 +223,14 @@ class Engine:
     async def _run_services(self) -> None:
         async with self._tasks:
             news = UploadNews(self._bus, lambda: self._uploads.views(self._peers.name_of))
-            for run in (self._sharing.run, self._downloads.run, self._streams.run, self._linking.run, news.run):
+            for run in (
+                self._sharing.run,
+                self._downloads.run,
+                self._streams.run,
+                self._talk_driver.run,
+                self._linking.run,
+                news.run,
+            ):
                 self._tasks.start(run())
             await self._stop.wait()
             self._state = "stopping"
@@ -261,6 +281,7 @@ class Engine:
     def _link_opened(self, link: Link) -> None:
         self._downloads.runs.link_opened(link)
         self._streams.link_opened(link)
+        self._talk_driver.link_opened(link)
 
     def _have_update(self, link: Link, update: HaveUpdate) -> None:
         self._downloads.runs.have_update(link, update)
@@ -269,6 +290,7 @@ class Engine:
     def _peer_offline(self, peer: PeerId) -> None:
         self._downloads.runs.peer_offline(peer)
         self._streams.peer_offline(peer)
+        self._talk_driver.peer_offline(peer)
         for lanes in (self._lanes, self._stream_lanes):
             self._tasks.start(lanes.close_peer(peer))
 
@@ -279,6 +301,7 @@ class Engine:
             shares=self._sharing.views(),
             transfers=self._transfers(),
             streams=self._streams.views(),
+            conversations=self._talking.views(),
         )
 
     def _status(self) -> StatusView:
@@ -428,6 +451,34 @@ class Engine:
     async def keep(self, stream: str, directory: str = "") -> TransferView:
         """See ``EngineApi``."""
         return await self._streams.keep(stream, directory)
+
+    async def say(self, conversation: str, text: str, kind: str = "text") -> MessageView:
+        """See ``EngineApi``."""
+        return await self._talking.say(conversation, text, kind)
+
+    async def messages(self, conversation: str, limit: int = 100, before: str = "") -> list[MessageView]:
+        """See ``EngineApi``."""
+        return await self._talking.messages(conversation, limit, before)
+
+    async def conversations(self) -> list[ConversationView]:
+        """See ``EngineApi``."""
+        return await self._talking.conversations()
+
+    async def join(self, room: str) -> ConversationView:
+        """See ``EngineApi``."""
+        return await self._talking.join(room)
+
+    async def leave(self, room: str) -> ConversationView:
+        """See ``EngineApi``."""
+        return await self._talking.leave(room)
+
+    async def mute(self, conversation: str, *, is_muted: bool = True) -> ConversationView:
+        """See ``EngineApi``."""
+        return await self._talking.mute(conversation, is_muted=is_muted)
+
+    async def read(self, conversation: str) -> ConversationView:
+        """See ``EngineApi``."""
+        return await self._talking.read(conversation)
 
     async def settings(self) -> list[SettingView]:
         """See ``EngineApi``."""

@@ -10,7 +10,7 @@ from peerterm.core.names import check_display_name
 from peerterm.core.presence import Beacon, BeaconKind
 from peerterm.errors import InvalidName, ProtocolViolation
 from peerterm.wire.beacon import encode_beacon
-from peerterm.wire.messages import MAX_GOSSIP, PROTOCOL_VERSION, Gossip, Hello, PeerAddress, Status
+from peerterm.wire.messages import MAX_GOSSIP, PROTOCOL_VERSION, TALK, Gossip, Hello, PeerAddress, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ class Introduction:
         """Return the first message of a link."""
         return Hello(
             protocol=PROTOCOL_VERSION,
+            features=[TALK],
             name=self._name,
             instance=self.instance,
             port=self.port,

@@ -76,6 +76,7 @@ class Linking:
         offer: Totals,
         answering: Answering,
         on_have_update: Callable[[Link, HaveUpdate], None],
+        on_told: Callable[[Link, Message], bool],
         on_link_ended: Callable[[Link], None],
         on_lane: OnLane,
     ) -> None:
@@ -91,6 +92,7 @@ class Linking:
         self._carried: set[Link] = set()
         self._answering = answering
         self._on_have_update = on_have_update
+        self._on_told = on_told
         self._on_link_ended = on_link_ended
         self._listener = Listener(contexts, on_link=self._accepted, on_lane=on_lane)
         self._tasks = Tasks()
@@ -203,7 +205,7 @@ class Linking:
                 self._gossiped(link, message)
             case HaveUpdate():
                 self._on_have_update(link, message)
-            case _:
+            case _ if not self._on_told(link, message):
                 raise ProtocolViolation(f"{type(message).__name__} is not said on an open link")
 
     def _gossiped(self, link: Link, gossip: Gossip) -> None:

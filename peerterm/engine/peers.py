@@ -82,6 +82,10 @@ class Peers:
             return link
         raise PeerUnavailable(f"{self.name_of(peer)} is not online", "peerterm peers shows who is")
 
+    def is_online(self, peer: PeerId) -> bool:
+        """Whether there is a link to a peer."""
+        return peer in self._links
+
     def address_of(self, peer: PeerId) -> tuple[str, int] | None:
         """Return where an online peer listens; safe to call from a thread."""
         link = self._links.get(peer)
