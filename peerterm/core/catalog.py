@@ -51,6 +51,7 @@ class CatalogEntry:
         executable: Whether the owner may execute it.
         mtime_ns: Last change, Unix time in nanoseconds; 0 for a folder.
         seq: The owner's sequence number when this entry last changed.
+        is_private: Whether it is offered to single peers, who do not serve it on.
     """
 
     path: tuple[str, ...]
@@ -62,6 +63,7 @@ class CatalogEntry:
     executable: bool = False
     mtime_ns: int = 0
     seq: int = 0
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

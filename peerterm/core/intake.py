@@ -53,7 +53,9 @@ class Intake:
     def pushed(self, circle: Circle, line: Line, via: PeerId, now: float) -> Judged:
         """Judge a line that came unasked."""
         log, verdict = circle.conversation.judge(line)
-        is_late = verdict is Verdict.LATER
+        is_again, is_late = circle.members.repeats(via, line), verdict is Verdict.LATER
+        if is_again and verdict is Verdict.KNOWN:
+            return Judged(line, via, None, [*self.reports.refused(via, line.conversation, line.author, "replayed")])
         if is_late or (verdict is not Verdict.KNOWN and not self.may_push(line.author, now, via=via)):
             circle.members.showed(via, line)
             return Judged(line, via, None, [])

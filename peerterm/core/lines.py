@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
 
 import msgspec
 
-from peerterm.core.ids import PeerId
+from peerterm.core.ids import PeerId, Root
+from peerterm.core.listing import EntryKind
 from peerterm.core.names import collision_key
 from peerterm.errors import InvalidName, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 MAX_TEXT = 4000
 """Most characters of a line, so at most 16,000 bytes of UTF-8."""
+
+MAX_ITEMS = 32
+"""Most items of an offer."""
+
+OFFER = "offer"
+"""The kind of line that has items; the others about it are in ``core.offers``."""
 
 MAX_ROOM_CHARACTERS = 32
 LOG_BYTES = 8
@@ -51,6 +58,23 @@ class LogId(NamedTuple):
     log: bytes
 
 
+class Item(NamedTuple):
+    """A file, or a folder with all that is in it, that somebody offers.
+
+    Attributes:
+        name: One component; hostile until ``core.names`` judged it.
+        root: Its content.
+        size: Bytes; of a folder, all below it.
+        files: Files below a folder; 1 for a file.
+    """
+
+    name: str
+    kind: EntryKind
+    root: Root
+    size: int
+    files: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line, as its author signed it.
@@ -61,7 +85,11 @@ class Line:
         seq: 1, 2, 3, ... within the author's log of this conversation.
         prev: ``hash`` of the line before it, ``NO_HASH`` for the first.
         sent_at: Unix time in milliseconds by the author's clock: shown, and used for nothing else.
-        kind: ``text``, ``me``, or one that later versions know; such a line is kept and passed on all the same.
+        name: What its author called itself then; identifies nobody.
+        kind: ``text``, ``me``, one of ``core.offers``, or one that later versions know; such a line is kept and
+            passed on all the same.
+        about: ``hash`` of the line it answers, of which ``text`` tells people; else empty.
+        items: What a line of the kind ``OFFER`` offers.
     """
 
     conversation: ConversationId
@@ -70,8 +98,11 @@ class Line:
     seq: int
     prev: bytes
     sent_at: int
+    name: str
     kind: str
     text: str
+    about: bytes = b""
+    items: tuple[Item, ...] = ()
     signature: bytes = b""
 
     @property
@@ -87,8 +118,10 @@ class Line:
     @property
     def signed(self) -> bytes:
         """The bytes that the signature is of."""
-        fields = (self.conversation, self.key, self.log, self.seq, self.prev, self.sent_at, self.kind, self.text)
-        return LINE_DOMAIN + msgspec.msgpack.encode(fields)
+        place = (self.conversation, self.key, self.log, self.seq, self.prev)
+        return LINE_DOMAIN + msgspec.msgpack.encode(
+            (*place, self.sent_at, self.name, self.kind, self.text, self.about, self.items)
+        )
 
     @property
     def hash(self) -> bytes:
@@ -125,6 +158,20 @@ def check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise UsageError("the text is not valid Unicode", "type it anew") from error
+
+
+def check_items(kind: str, items: Collection[Item]) -> None:
+    """Accept what a line of some kind offers.
+
+    Raises:
+        UsageError: An offer of nothing, of too much, or items where none belong.
+    """
+    if bool(items) != (kind == OFFER):
+        raise UsageError("an offer, and nothing else, offers something", "name at least one file or folder")
+    if len(items) > MAX_ITEMS:
+        raise UsageError(
+            f"an offer of {len(items):,} items; at most {MAX_ITEMS} are allowed", "send the folder they are in"
+        )
 
 
 def direct(one: PeerId, other: PeerId) -> ConversationId:

@@ -33,6 +33,7 @@ LATE_LINES = 200
 class _Member:
     claims: dict[LogId, Head] = field(default_factory=dict)
     told: dict[LogId, int] = field(default_factory=dict)  # what it knows that we hold
+    pushed: dict[LogId, int] = field(default_factory=dict)  # the last line of each log that it pushed
 
 
 class Members:
@@ -86,6 +87,14 @@ class Members:
         if claim is None:
             claim = Head(line.log_id, self.earliest(line.seq), line.seq)
         self.claimed(peer, [claim._replace(seq=max(claim.seq, line.seq))])
+
+    def repeats(self, peer: PeerId, line: Line) -> bool:
+        """Take that a member pushed a line; return whether it did so before, or pushed a later one of that log."""
+        pushed = self._members[peer].pushed
+        is_again = line.seq <= pushed.get(line.log_id, 0)
+        if not is_again and (line.log_id in pushed or len(pushed) < MAX_CLAIMS):
+            pushed[line.log_id] = line.seq
+        return is_again
 
     def earliest(self, seq: int) -> int:
         """Return from which line on a log is wanted of which somebody holds ``seq``, and we nothing."""

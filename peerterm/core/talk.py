@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from peerterm.core.ids import PeerId
-    from peerterm.core.lines import ConversationId, Line, Sign, Verify
+    from peerterm.core.lines import ConversationId, Item, Line, Sign, Verify
     from peerterm.core.talk_messages import Effect, LineState, Pull, Pulled, Saved, Told
 
 PULLS_PER_SECOND = 20.0
@@ -44,13 +44,14 @@ class Talk:
     Args:
         saved: What the store has.
         key: Our raw public key.
+        name: What we call ourselves.
         rng: Chooses whom to push to and to ask; makes the id of a new log.
         sign: Signs bytes with our key.
         verify: Judges a signature of anybody.
     """
 
-    def __init__(self, saved: Saved, *, key: bytes, rng: Random, sign: Sign, verify: Verify) -> None:
-        pen = Pen(key, saved.log, sign, rng)
+    def __init__(self, saved: Saved, *, key: bytes, name: str, rng: Random, sign: Sign, verify: Verify) -> None:
+        pen = Pen(key, name, saved.log, sign, rng)
         self.own = pen.own
         self._blocked = set(saved.blocked)
         self._intake = Intake(verify, self._blocked)
@@ -112,7 +113,15 @@ class Talk:
     # What our user does
 
     def said(
-        self, conversation: ConversationId, text: str, *, kind: str = "text", sent_at: int, now: float
+        self,
+        conversation: ConversationId,
+        text: str,
+        *,
+        kind: str = "text",
+        about: bytes = b"",
+        items: tuple[Item, ...] = (),
+        sent_at: int,
+        now: float,
     ) -> list[Effect]:
         """Say a line. The first effect is its ``Keep``.
 
@@ -120,18 +129,23 @@ class Talk:
             conversation: A room we are a member of, or a direct one of ours, whether the other is linked or not.
             text: What it says.
             kind: See ``Line``.
+            about: Likewise.
+            items: Likewise.
             sent_at: Unix time in milliseconds.
             now: The time.
 
         Raises:
-            UsageError: The text is not allowed.
+            UsageError: The text, or what is offered, is not allowed.
             NotFound: We are not a member of the room.
             EngineBusy: Too many lines wait to be taken.
         """
         if is_room(conversation) and conversation not in self.rooms():
-            raise NotFound(f"{conversation}: not a member of this room", f"join it: /join {conversation}")
+            raise NotFound(
+                f"{conversation}: not a member of this room",
+                "join it first: /join in the Chat pane, or peerterm chat join",
+            )
         circle = self._circles[conversation]
-        line = self._pen.write(circle.conversation, text, kind, sent_at)
+        line = self._pen.write(circle.conversation, text, kind, sent_at, about=about, items=items)
         if not is_room(conversation) and self._circles.is_linked(other_of(conversation, self.own)):
             self._circles.enter(conversation, other_of(conversation, self.own))
         effects = self._hearing.keep(circle, line, circle.conversation.judge(line)[0], now)

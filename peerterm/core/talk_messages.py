@@ -30,7 +30,7 @@ MAX_HOPS = 8
 LineState: TypeAlias = Literal["queued", "sent", "delivered", "read"]
 MarkKind: TypeAlias = Literal["delivered", "read", "seen"]
 RefusalReason: TypeAlias = Literal[
-    "forged", "foreign", "not asked for", "too many authors", "too many conversations"
+    "forged", "foreign", "replayed", "not asked for", "too many authors", "too many conversations"
 ]
 
 # Messages

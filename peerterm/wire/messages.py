@@ -13,8 +13,18 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from peerterm.core.lines import KEY_BYTES, LOG_BYTES, MAX_ROOM_CHARACTERS, MAX_TEXT, SIGNATURE_BYTES
+from peerterm.core.lines import (
+    KEY_BYTES,
+    LOG_BYTES,
+    MAX_ITEMS,
+    MAX_ROOM_CHARACTERS,
+    MAX_TEXT,
+    OFFER,
+    SIGNATURE_BYTES,
+)
+from peerterm.core.names import MAX_NAME_BYTES, check_display_name
 from peerterm.core.talk_messages import MAX_HEADS, MAX_HOPS, MAX_PULLED_LINES, MAX_WANTS
+from peerterm.errors import InvalidName
 
 PROTOCOL_VERSION = 1
 
@@ -154,6 +164,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         executable: Whether the owner may execute it.
         mtime_ns: Last change, Unix time in nanoseconds; 0 for a folder.
         seq: The owner's sequence number when this entry last changed.
+        private: Whether it is offered to the receiver by a grant, and not to be served on.
     """
 
     path: Path
@@ -165,6 +176,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     executable: bool = False
     mtime_ns: Annotated[int, Meta(ge=-(2**62), le=2**62)] = 0
     seq: Uint = 0
+    private: bool = False
 
 
 class SearchRequest(Request, frozen=True, kw_only=True):
@@ -278,17 +290,42 @@ class TalkHeads(Message, frozen=True, kw_only=True):
     heads: Annotated[list[TalkHead], Meta(max_length=MAX_HEADS)] = []
 
 
+class TalkItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line offers; see ``peerterm.core.lines.Item``. The name has at most 255 bytes, too."""
+
+    name: Component
+    kind: Kind
+    root: Hash
+    size: Uint
+    files: Uint
+
+    def __post_init__(self) -> None:
+        if len(self.name.encode()) > MAX_NAME_BYTES:
+            raise ValueError(f"a name of more than {MAX_NAME_BYTES} bytes")
+
+
 class TalkLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line; see ``peerterm.core.lines.Line``."""
+    """One line; see ``peerterm.core.lines.Line``. Its name is as in HELLO; only an offer has items."""
 
     key: Annotated[bytes, Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
     log: LogBytes
     seq: Seq
     prev: Hash
     sent_at: Uint
+    name: Name
     kind: Annotated[str, Meta(pattern=r"\A[a-z]{1,16}\Z")]
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    about: Hash | None = None
+    items: Annotated[list[TalkItem], Meta(max_length=MAX_ITEMS)] = []
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+
+    def __post_init__(self) -> None:
+        try:
+            check_display_name(self.name)
+        except InvalidName as error:
+            raise ValueError(error.message) from error
+        if self.items and self.kind != OFFER:
+            raise ValueError("items in a line that is no offer")
 
 
 class TalkWant(msgspec.Struct, frozen=True, kw_only=True):

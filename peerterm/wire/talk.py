@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peerterm.core.ids import PeerId
-from peerterm.core.lines import ConversationId, Line, LogId, direct, is_room
+from peerterm.core.ids import PeerId, Root
+from peerterm.core.lines import ConversationId, Item, Line, LogId, direct, is_room
 from peerterm.core.talk_messages import (
     MAX_PULLED_BYTES,
     MAX_PULLED_LINES,
@@ -27,6 +27,7 @@ from peerterm.wire.messages import (
     Message,
     TalkHead,
     TalkHeads,
+    TalkItem,
     TalkLeave,
     TalkLine,
     TalkPullAnswer,
@@ -41,8 +42,11 @@ if TYPE_CHECKING:
 
     from peerterm.core.talk_messages import Told
 
-LINE_BYTES = 320
-"""What a line takes on the wire besides its text, rounded up."""
+LINE_BYTES = 400
+"""What a line takes on the wire besides its name, text and items, rounded up."""
+
+ITEM_BYTES = 96
+"""What an item takes on the wire besides its name, rounded up."""
 
 
 def to_wire(message: Told) -> Message:
@@ -106,7 +110,7 @@ def pulled_to_wire(request: int, lines: Iterable[Line], *, more: bool = False) -
     taken: list[TalkLine] = []
     room_left = MAX_PULLED_BYTES
     for line in lines:
-        room_left -= LINE_BYTES + len(line.text.encode())
+        room_left -= _wire_bytes(line)
         if room_left < 0 or len(taken) == MAX_PULLED_LINES:
             return TalkPullAnswer(request=request, lines=taken, more=True)
         taken.append(_line_to_wire(line))
@@ -134,6 +138,12 @@ def _log_id(item: TalkHead | TalkWant) -> LogId:
     return LogId(PeerId(item.author.hex()), item.log)
 
 
+def _wire_bytes(line: Line) -> int:
+    """Return how long a line is on the wire, or a little more."""
+    items = sum(ITEM_BYTES + len(item.name.encode()) for item in line.items)
+    return LINE_BYTES + len(line.name.encode()) + len(line.text.encode()) + items
+
+
 def _line_to_wire(line: Line) -> TalkLine:
     return TalkLine(
         key=line.key,
@@ -141,8 +151,11 @@ def _line_to_wire(line: Line) -> TalkLine:
         seq=line.seq,
         prev=line.prev,
         sent_at=line.sent_at,
+        name=line.name,
         kind=line.kind,
         text=line.text,
+        about=line.about or None,
+        items=[TalkItem(**item._asdict()) for item in line.items],
         signature=line.signature,
     )
 
@@ -155,7 +168,10 @@ def _line_from_wire(line: TalkLine, conversation: ConversationId) -> Line:
         seq=line.seq,
         prev=line.prev,
         sent_at=line.sent_at,
+        name=line.name,
         kind=line.kind,
         text=line.text,
+        about=line.about or b"",
+        items=tuple(Item(item.name, item.kind, Root(item.root), item.size, item.files) for item in line.items),
         signature=line.signature,
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from peerterm.core.lines import NO_HASH, ConversationId, Line, LogId, author_of
+from peerterm.core.ids import Root
+from peerterm.core.lines import NO_HASH, ConversationId, Item, Line, LogId, author_of
 from tests.fakes.talking import LAN, fake_key, fake_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LOG = b"the log."
+
+
+def made_item(name: str = "a.txt", number: int = 1, **changes: Any) -> Item:
+    """Return an item whose content nobody has."""
+    return Item(name, "file", Root(bytes([number]) * 32), 5, 1)._replace(**changes)
 
 
 def made_line(
@@ -21,6 +27,10 @@ def made_line(
     text: str = "",
     conversation: ConversationId = LAN,
     log: bytes = LOG,
+    name: str = "ann",
+    kind: str = "text",
+    about: bytes = b"",
+    items: tuple[Item, ...] = (),
 ) -> Line:
     """Return a genuine line of the peer ``number``."""
     key = fake_key(number)
@@ -31,8 +41,11 @@ def made_line(
         seq=seq,
         prev=prev,
         sent_at=1_700_000_000_000,
-        kind="text",
+        name=name,
+        kind=kind,
         text=text or f"line {seq}",
+        about=about,
+        items=items,
     )
     return line.signed_by(lambda data: fake_signature(key, data))
 

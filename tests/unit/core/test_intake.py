@@ -16,7 +16,7 @@ from peerterm.core.talk_messages import Fork, Head, Refused
 from tests.fakes.logs import log_id, made_line, made_log
 from tests.fakes.talking import LAN, fake_id, fake_verify
 
-OWN, ANN, BOB = fake_id(0), fake_id(1), fake_id(2)
+OWN, ANN, BOB, CAT = map(fake_id, range(4))
 
 
 def room(*, blocked: frozenset[PeerId] = frozenset()) -> tuple[Circle, Intake]:
@@ -44,8 +44,26 @@ def test_next_line_is_taken() -> None:
     assert reports == []
 
     circle.conversation.append(line, log)
+    circle.add(CAT)
 
-    assert outcome(intake.pushed(circle, line, BOB, 0)) == (None, [])
+    assert outcome(intake.pushed(circle, line, CAT, 0)) == (None, [])
+
+
+def test_line_that_a_peer_pushed_before_is_a_replay() -> None:
+    """Also one before it; none that others pushed or that we asked for. Reported once."""
+    circle, intake = room()
+    first, second = made_log(2)
+    for line in (first, second):
+        log = intake.pushed(circle, line, BOB, 0).log
+        assert log is not None
+        circle.conversation.append(line, log)
+    circle.add(CAT)
+
+    assert outcome(intake.pushed(circle, second, CAT, 0)) == (None, [])
+    assert outcome(intake.pulled(circle, first, BOB, begins=False)) == (None, [])
+    assert outcome(intake.pushed(circle, first, BOB, 0)) == (None, [Refused(BOB, LAN, ANN, "replayed")])
+    assert outcome(intake.pushed(circle, second, BOB, 0)) == (None, [])
+    assert outcome(intake.pushed(circle, first, CAT, 0)) == (None, [Refused(CAT, LAN, ANN, "replayed")])
 
 
 def test_later_line_is_asked_for() -> None:
@@ -115,8 +133,10 @@ def test_fork_is_reported_once() -> None:
         None,
         [Refused(BOB, LAN, ANN, "forged")],
     )
+    circle.add(CAT)
+
     assert outcome(intake.pushed(circle, other, BOB, 0)) == (None, [Fork(LAN, log_id(1), 2, BOB)])
-    assert outcome(intake.pushed(circle, other, BOB, 0)) == (None, [])
+    assert outcome(intake.pushed(circle, other, CAT, 0)) == (None, [])
     assert intake.pushed(circle, made_log(4)[3], BOB, 0).log is circle.conversation.logs[log_id(1)]
 
 
@@ -131,6 +151,7 @@ def test_foreign_line_is_refused() -> None:
     """A third peer's line has no place between two."""
     conversation = direct(OWN, BOB)
     circle = Circle(conversation, OWN, set(), Random(1), is_open=True)
+    circle.add(BOB)
     _, intake = room()
 
     assert outcome(intake.pushed(circle, made_line(1, conversation=conversation), BOB, 0)) == (

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from peerterm.core.ids import PeerId
 from peerterm.core.lines import (
+    MAX_ITEMS,
     MAX_ROOM_CHARACTERS,
     MAX_TEXT,
     ConversationId,
     author_of,
+    check_items,
     check_text,
     direct,
     is_room,
@@ -25,7 +27,7 @@ from peerterm.core.lines import (
 )
 from peerterm.errors import InvalidName, UsageError
 from peerterm.net.identity import peer_id_of_key
-from tests.fakes.logs import made_line
+from tests.fakes.logs import made_item, made_line
 from tests.fakes.talking import LAN
 
 ANN, BOB = PeerId("aa" * 32), PeerId("bb" * 32)
@@ -57,8 +59,13 @@ def test_signature_is_of_every_field() -> None:
         replace(line, seq=2),
         replace(line, prev=b"\1" * 32),
         replace(line, sent_at=1),
+        replace(line, name="bob"),
         replace(line, kind="me"),
         replace(line, text="what?"),
+        replace(line, about=b"\1" * 32),
+        replace(line, items=(made_item(),)),
+        replace(line, items=(made_item("b.txt"),)),
+        replace(line, items=(made_item(), made_item())),
         replace(line, key=Ed25519PrivateKey.generate().public_key().public_bytes_raw()),
     ]
 
@@ -142,3 +149,12 @@ def test_text_may_be_4000_characters() -> None:
     for text in ("", "x" * (MAX_TEXT + 1), "\ud800"):
         with pytest.raises(UsageError):
             check_text(text)
+
+
+def test_offer_may_have_32_items() -> None:
+    """And no more, and not none; other lines offer nothing."""
+    check_items("offer", [made_item()] * MAX_ITEMS)
+    check_items("text", [])
+    for kind, count in (("offer", 0), ("offer", MAX_ITEMS + 1), ("text", 1)):
+        with pytest.raises(UsageError):
+            check_items(kind, [made_item()] * count)

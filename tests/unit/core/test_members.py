@@ -46,6 +46,22 @@ def test_members_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(members) == 2
 
 
+def test_pushes_are_noted_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of so many logs of a member, and until it goes."""
+    monkeypatch.setattr(module, "MAX_CLAIMS", 1)
+    _, members = circle(1, 2)
+    first, second = made_log(2)
+    repeats = [members.repeats(ANN, line) for line in (first, second, first, second, made_line(6), made_line(6))]
+
+    assert repeats == [False, False, True, True, False, False]
+    assert not members.repeats(BOB, first)
+
+    members.remove(ANN)
+    members.add(ANN)
+
+    assert not members.repeats(ANN, first)
+
+
 def test_claim_beyond_ours_says_that_we_are_behind() -> None:
     """Its newest word counts; one that makes no sense does not."""
     _, members = circle(1, 2)

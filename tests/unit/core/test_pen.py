@@ -11,12 +11,12 @@ from peerterm.core.lines import LOG_BYTES, NO_HASH
 from peerterm.core.pen import Pen
 from peerterm.core.talk_messages import Renew
 from peerterm.errors import EngineBusy, UsageError
-from tests.fakes.logs import LOG, made_line
+from tests.fakes.logs import LOG, made_item, made_line
 from tests.fakes.talking import LAN, fake_id, fake_key, fake_signature, fake_verify
 
 
 def pen() -> Pen:
-    return Pen(fake_key(0), LOG, lambda data: fake_signature(fake_key(0), data), Random(1))
+    return Pen(fake_key(0), "own", LOG, lambda data: fake_signature(fake_key(0), data), Random(1))
 
 
 def room() -> Conversation:
@@ -31,8 +31,19 @@ def test_line_follows_the_last_one() -> None:
     second = pen().write(conversation, "waves", "me", 6)
 
     assert (first.seq, first.prev, first.author, first.log) == (1, NO_HASH, fake_id(0), LOG)
+    assert first.name == second.name == "own"
     assert (second.seq, second.prev, second.kind, second.text, second.sent_at) == (2, first.hash, "me", "waves", 6)
     assert first.is_genuine(fake_verify)
+
+
+def test_offer_is_written_and_answered() -> None:
+    """What it offers, and what an answer is about, are signed with the rest."""
+    offer = pen().write(room(), "take this", "offer", 5, items=(made_item(),))
+    answer = pen().write(room(), "no", "decline", 5, about=offer.hash)
+
+    assert (offer.kind, offer.items) == ("offer", (made_item(),))
+    assert answer.about == offer.hash
+    assert answer.is_genuine(fake_verify)
 
 
 def test_impossible_line_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +51,8 @@ def test_impossible_line_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None
     conversation = room()
     with pytest.raises(UsageError):
         pen().write(conversation, "", "text", 5)
+    with pytest.raises(UsageError):
+        pen().write(conversation, "take nothing", "offer", 5)
     monkeypatch.setattr("peerterm.core.pen.MAX_QUEUED", 1)
     line = pen().write(conversation, "hello", "text", 5)
     conversation.append(line, conversation.judge(line)[0])

@@ -20,11 +20,16 @@ LINE_FIELDS: dict[str, Any] = {
     "seq": 1,
     "prev": HASH,
     "sent_at": 0,
+    "name": "ann",
     "kind": "text",
     "text": "hello",
     "signature": bytes(64),
 }
 LINE = m.TalkLine(**LINE_FIELDS)
+ITEM_FIELDS: dict[str, Any] = {"name": "a", "kind": "file", "root": HASH, "size": 0, "files": 1}
+OFFER_FIELDS = LINE_FIELDS | {"kind": "offer", "items": [ITEM_FIELDS]}
+OFFER = m.TalkLine(**LINE_FIELDS | {"kind": "offer", "about": HASH, "items": [m.TalkItem(**ITEM_FIELDS)]})
+IMPOSSIBLE_NAMES = ("", "x" * 33, "\u20ac" * 33, "..", "a/b", "\x1b[31m", "a\nb")
 NUMBER = {message: kind for kind, message in m.KINDS.items()}
 
 SAMPLES: list[m.Message] = [
@@ -50,6 +55,7 @@ SAMPLES: list[m.Message] = [
     m.TalkPullRequest(request=1, room="", wants=[m.TalkWant(author=HASH, log=bytes(8), start=1)]),
     m.TalkPullAnswer(request=1, lines=[LINE], more=True),
     m.TalkPush(room="#lan", line=LINE, hops=8),
+    m.TalkPush(room="", line=OFFER, hops=0),
     m.TalkRead(log=bytes(8), seq=1),
     m.TalkLeave(room="#lan"),
 ]
@@ -114,6 +120,21 @@ REFUSED: list[tuple[type[m.Message], dict[str, Any]]] = [
     (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"key": bytes(31)}}),
     (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"signature": bytes(63)}}),
     (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"sent_at": -1}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"about": b""}}),
+    (m.TalkPush, {"room": "", "hops": 0, "line": OFFER_FIELDS | {"kind": "text"}}),
+    *((m.TalkPush, {"room": "", "hops": 0, "line": LINE_FIELDS | {"name": name}}) for name in IMPOSSIBLE_NAMES),
+    (m.TalkPush, {"room": "", "hops": 0, "line": OFFER_FIELDS | {"items": [ITEM_FIELDS] * 33}}),
+    *(
+        (m.TalkPush, {"room": "", "hops": 0, "line": OFFER_FIELDS | {"items": [ITEM_FIELDS | wrong]}})
+        for wrong in (
+            {"name": ""},
+            {"name": "é" * 128},
+            {"kind": "x"},
+            {"root": b"1"},
+            {"size": -1},
+            {"files": 2**63},
+        )
+    ),
     (m.TalkRead, {"log": bytes(8), "seq": 0}),
     (m.TalkLeave, {"room": ""}),
 ]

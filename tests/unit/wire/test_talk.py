@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from peerterm.core.lines import MAX_TEXT, ConversationId, direct
+from peerterm.core.lines import MAX_ITEMS, MAX_TEXT, ConversationId, direct
 from peerterm.core.talk_messages import (
     MAX_HOPS,
     MAX_PULLED_BYTES,
@@ -23,6 +25,7 @@ from peerterm.errors import ProtocolViolation
 from peerterm.wire.codec import encode
 from peerterm.wire.messages import Ping, TalkHeads, TalkLeave, TalkPullAnswer, TalkPullRequest
 from peerterm.wire.talk import (
+    ITEM_BYTES,
     LINE_BYTES,
     from_wire,
     pull_from_wire,
@@ -31,7 +34,7 @@ from peerterm.wire.talk import (
     pulled_to_wire,
     to_wire,
 )
-from tests.fakes.logs import LOG, log_id, made_line, made_log
+from tests.fakes.logs import LOG, log_id, made_item, made_line, made_log
 from tests.fakes.talking import LAN, fake_id, over_the_wire
 
 ANN, BOB = fake_id(1), fake_id(2)
@@ -43,6 +46,8 @@ TOLD: list[Told] = [
     Heads(DIRECT, (Head(log_id(1), 1, 3),)),
     Push(made_line(5, text="\n\0🎉"), MAX_HOPS),
     Push(made_line(1, conversation=DIRECT), 0),
+    Push(made_line(1, conversation=DIRECT, kind="offer", items=(made_item(), made_item("b", kind="folder"))), 0),
+    Push(made_line(1, conversation=DIRECT, kind="accept", about=bytes(range(32))), 0),
     Read(DIRECT, LOG, 7),
     Leave(LAN),
 ]
@@ -86,11 +91,25 @@ def test_answer_is_cut_at_its_bounds() -> None:
 
 def test_line_takes_no_more_bytes_than_counted() -> None:
     """So that no answer is too long for a frame."""
-    line = made_line(1, 2**63 - 1, text="x")
-    alone = len(encode(pulled_to_wire(2**32 - 1, [line])))
-    empty = len(encode(pulled_to_wire(2**32 - 1, [])))
+    line = made_line(1, 2**63 - 1, text="x", name="x", about=bytes(32))
+    items = tuple(made_item("x", kind="folder", size=2**63 - 1, files=2**63 - 1) for _ in range(MAX_ITEMS))
+    empty, alone, offer = (
+        len(encode(pulled_to_wire(2**32 - 1, lines)))
+        for lines in ([], [line], [replace(line, kind="offer", items=items)])
+    )
 
     assert alone - empty + 15 <= LINE_BYTES  # a kind may be so much longer than "text"
+    assert offer - alone <= MAX_ITEMS * (ITEM_BYTES + 1)
+
+
+def test_longest_line_fits_an_answer() -> None:
+    """Else nobody could pull it, nor what follows."""
+    items = tuple(made_item("\N{GRINNING FACE}" * 63 + "abc", kind="folder") for _ in range(MAX_ITEMS))
+    longest = made_line(text="🎉" * MAX_TEXT, name="\u20ac" * 32, kind="offer", items=items)
+    answer = pulled_to_wire(1, [longest, made_line()])
+
+    assert len(answer.lines) >= 1
+    assert over_the_wire(answer) == answer
 
 
 @pytest.mark.parametrize("room", ["lan", "x#"])
