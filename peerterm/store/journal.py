@@ -22,6 +22,7 @@ from peerterm.store.database import EARLIEST_NS, unwrap, wrap
 from peerterm.store.partfile import SUM_BYTES, FileMark
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping, Set
 
     from peerterm.store.database import Database, Row
@@ -157,9 +158,11 @@ class Journal:
         Cancel: Safe; as after an error.
         """
         async with self._turn:
-            await self._flush()
+            is_written = await self._flush()
+        if is_written:
+            await self._database.sync()  # beside other writes: nobody waits for it
 
-    async def _flush(self) -> None:
+    async def _flush(self) -> bool:
         landed, self._landed = self._landed, {}
         changed = [
             (transfer_id, root, sums, pages)
@@ -168,7 +171,7 @@ class Journal:
             if (pages := sums.unsaved)
         ]
         if not landed and not changed:
-            return
+            return False
         saved_contents = [(transfer_id, root, sums.size) for transfer_id, root, sums, _ in changed]
         saved_sums = [
             (page, bytes(sums.pages[page]), transfer_id, root)
@@ -177,16 +180,20 @@ class Journal:
         ]
         saved_landed = [(*key, root, *_columns(mark), self._boot) for key, (root, mark) in landed.items()]
         done = [(transfer_id, root) for (transfer_id, _), (root, _) in landed.items()]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_SAVE_CONTENT, saved_contents)
+            connection.executemany(_SAVE_SUMS, saved_sums)
+            connection.executemany(_SAVE_LANDED, saved_landed)
+            connection.executemany(_FORGET_CONTENT, done)
+
         with ExitStack() as undo:
             undo.callback(self._put_back, landed, [(sums, pages) for *_, sums, pages in changed])
             for *_, sums, _ in changed:
                 sums.unsaved = set()
-            async with self._database.transaction() as connection:
-                await connection.executemany(_SAVE_CONTENT, saved_contents)
-                await connection.executemany(_SAVE_SUMS, saved_sums)
-                await connection.executemany(_SAVE_LANDED, saved_landed)
-                await connection.executemany(_FORGET_CONTENT, done)
+            await self._database.quick_write(write)
             undo.pop_all()
+        return True
 
     def _put_back(
         self, landed: dict[tuple[TransferId, str], tuple[Root, FileMark]], changed: list[tuple[_Sums, set[int]]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,11 +19,12 @@ from peerterm.core.catalog import fold, type_of
 from peerterm.core.ids import Root, ShareId
 from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.errors import InvalidName, InvalidPath, NotFound
+from peerterm.store.batches import batches, many
 from peerterm.store.database import EARLIEST_NS, unwrap, wrap
 from peerterm.store.scanner import FileKey, KnownFile, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import aiosqlite
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from peerterm.store.database import Database, Row
     from peerterm.store.scanner import ScannedEntry, ScanResult
 
-BATCH_ROWS = 2000
-"""Rows of one call into the database's thread: what a cancelled scan still waits for. 16 values each stay below
-SQLite's 32766 for one statement."""
 MAX_REMOVED = 100_000
 """Most removals remembered for peers that follow the catalog; the oldest are forgotten."""
 
@@ -199,7 +197,7 @@ class ShareStore:
         Files whose chunk digests got lost are left out, so the next scan restores them.
         """
         rows = await self._database.fetch_all(_HASHED_FILES, [CHUNK_BYTES])
-        return await asyncio.to_thread(_known_files, rows)
+        return await asyncio.to_thread(known_files, rows)
 
     async def skipped(self, share_id: ShareId) -> list[Skipped]:
         """Return what the last scan left out and why, by path."""
@@ -268,7 +266,8 @@ def _type(entry: ScannedEntry, share_name: str) -> str:
     return type_of(entry.path[-1] if entry.path else share_name)
 
 
-def _known_files(rows: Iterable[Row]) -> dict[FileKey, KnownFile]:
+def known_files(rows: Iterable[Row]) -> dict[FileKey, KnownFile]:
+    """Return hashed files by what tells them, of rows of (device, inode, size, mtime_ns, root, sha256)."""
     return {
         FileKey(unwrap(device), unwrap(inode), size, unwrap(mtime_ns, EARLIEST_NS)): KnownFile(Root(root), sha256)
         for device, inode, size, mtime_ns, root, sha256 in rows
@@ -285,21 +284,9 @@ async def _seq(connection: aiosqlite.Connection) -> int:
     return int(seq)
 
 
-async def _batches(rows: Iterable[Row]) -> AsyncIterator[list[Row]]:
-    """Yield rows as many at a time as one call takes; they are made in a thread, and none is kept."""
-    left = iter(rows)
-    while batch := await asyncio.to_thread(list, islice(left, BATCH_ROWS)):
-        yield batch
-
-
-async def _many(connection: aiosqlite.Connection, sql: str, rows: Iterable[Row]) -> None:
-    async for batch in _batches(rows):
-        await connection.executemany(sql, batch)
-
-
 async def _bulk(connection: aiosqlite.Connection, sql: str, rows: Iterable[Row]) -> None:
     """Run one statement for many rows; the full-text index flushes once a statement, which halves the time."""
-    async for batch in _batches(rows):
+    async for batch in batches(rows):
         places = f"({', '.join('?' * len(batch[0]))})"
         statement = sql.format(rows=", ".join([places] * len(batch)))
         await connection.execute(statement, list(chain.from_iterable(batch)))
@@ -314,21 +301,21 @@ async def _write_entries(
         return number, *_local(entry), *_visible(entry), share_id, *_key(entry.path), kind, folded
 
     await _bulk(connection, "DELETE FROM entries WHERE id IN (VALUES {rows})", changes.deleted)
-    await _many(connection, "INSERT INTO removed VALUES (?, ?, ?, ?)", changes.tombstones)
-    await _many(connection, _UPDATE, changes.updated)
+    await many(connection, "INSERT INTO removed VALUES (?, ?, ?, ?)", changes.tombstones)
+    await many(connection, _UPDATE, changes.updated)
     await _bulk(connection, _INSERT, (inserted(number, entry) for number, entry in changes.added))
     revived = ((share_id, "/".join(entry.path)) for _, entry in changes.added)
-    await _many(connection, "DELETE FROM removed WHERE share_id = ? AND path = ?", revived)
+    await many(connection, "DELETE FROM removed WHERE share_id = ? AND path = ?", revived)
 
 
 async def _write_contents(connection: aiosqlite.Connection, changes: _Changes, result: ScanResult) -> None:
     """Keep the digests and listings of what is offered, and drop those of what was the last of its kind."""
-    await _many(connection, "INSERT OR IGNORE INTO listings VALUES (?, ?)", changes.listings)
-    await _many(connection, "INSERT OR IGNORE INTO digests VALUES (?, ?)", result.digests.items())
+    await many(connection, "INSERT OR IGNORE INTO listings VALUES (?, ?)", changes.listings)
+    await many(connection, "INSERT OR IGNORE INTO digests VALUES (?, ?)", result.digests.items())
     unsure = [(root,) for root in changes.unsure]
     for table in ("digests", "listings"):
         unused = "NOT EXISTS (SELECT 1 FROM entries WHERE entries.root = ?1)"
-        await _many(connection, f"DELETE FROM {table} WHERE root = ?1 AND {unused}", unsure)  # noqa: S608
+        await many(connection, f"DELETE FROM {table} WHERE root = ?1 AND {unused}", unsure)  # noqa: S608
 
 
 async def _write_share(connection: aiosqlite.Connection, share_id: ShareId, result: ScanResult) -> None:
@@ -337,7 +324,7 @@ async def _write_share(connection: aiosqlite.Connection, share_id: ShareId, resu
     await connection.execute("UPDATE shares SET root = ?, files = ?, size = ? WHERE id = ?", (*totals, share_id))
     await connection.execute("DELETE FROM skipped WHERE share_id = ?", [share_id])
     skipped = [(share_id, item.path, item.reason) for item in result.skipped]
-    await _many(connection, "INSERT INTO skipped VALUES (?, ?, ?)", skipped)
+    await many(connection, "INSERT INTO skipped VALUES (?, ?, ?)", skipped)
 
 
 async def _finish(connection: aiosqlite.Connection, seq: int) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from peerterm.store.database import unwrap, wrap
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from peerterm.core.ids import Root, TransferId
     from peerterm.store.database import Database, Row
 
@@ -46,6 +48,7 @@ class TransferRecord:
         wasted_bytes: Bytes that came and were of no use.
         limit: Bytes a second at most; 0 for no limit.
         only: Patterns of what is fetched of a folder; empty for all.
+        is_private: Whether others are not to get it from us.
         started_at: Unix time in seconds.
         ended_at: Likewise; ``None`` while unfinished.
     """
@@ -70,6 +73,7 @@ class TransferRecord:
     position: int = 0
     limit: int = 0
     only: list[str] = field(default_factory=list)
+    is_private: bool = False
     files: int = 1
     done_files: int = 0
     seconds: float = 0.0
@@ -105,6 +109,18 @@ class TransferStore:
             await connection.executemany(_UPSERT, rows)
             await connection.execute(_TRIM, [MAX_ENDED])
 
+    async def note(self, *records: TransferRecord) -> None:
+        """Write what may be lost with the power, but in no crash: ``save`` it in the end."""
+        if not records:
+            return
+        rows = [_values(record) for record in records]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_UPSERT, rows)
+            connection.execute(_TRIM, [MAX_ENDED])
+
+        await self._database.quick_write(write)
+
     async def all(self, limit: int) -> list[TransferRecord]:
         """Return the newest records, those that started first in front."""
         return (await self._select("ORDER BY started_at DESC, id LIMIT ?", limit))[::-1]
@@ -137,4 +153,5 @@ def _values(record: TransferRecord) -> dict[str, Any]:
 def _record(row: Row) -> TransferRecord:
     values = dict(zip(_NAMES, row, strict=True))
     values["part_inode"] = unwrap(values["part_inode"])
+    values["is_private"] = bool(values["is_private"])
     return TransferRecord(**values | {name: json.loads(values[name]) for name in _AS_JSON})

@@ -26,8 +26,11 @@ CREATE TABLE talk_lines (
     key BLOB NOT NULL,
     prev BLOB NOT NULL,
     sent_at INTEGER NOT NULL,
+    author_name TEXT NOT NULL, -- as it called itself then
     kind TEXT NOT NULL,
     text TEXT NOT NULL,
+    about BLOB NOT NULL, -- empty if it answers none
+    items BLOB NOT NULL, -- core.lines.Item, as MessagePack
     signature BLOB NOT NULL,
     kept_at REAL NOT NULL,
     UNIQUE (conversation_id, author, log, seq)

@@ -327,3 +327,47 @@ async def test_file_error_of_the_body_is_left_alone(tmp_path: Path) -> None:
             raise FileNotFoundError
 
     await database.close()
+
+
+async def test_quick_write_happens_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """It returns what its body does; after a failure others write on, and all else waits for the disk as before."""
+    database = await Database.open(tmp_path / "state.db")
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute(SET_SEQ, [5])
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.quick_write(fail)
+    after_failure = await database.fetch_one(SELECT)
+    changed = await database.quick_write(lambda connection: connection.execute(SET_SEQ, [6]).rowcount)
+    await database.sync()
+    await write(database, 7)
+
+    assert after_failure == (0,)
+    assert changed == 1
+    assert await database.fetch_one(SELECT) == (7,)
+    assert await database.fetch_one("PRAGMA synchronous") == (2,)
+
+    await database.close()
+
+
+async def test_quick_write_refused_by_sqlite_names_the_file(tmp_path: Path) -> None:
+    """As every other."""
+    database = await Database.open(tmp_path / "state.db")
+    await database.fetch_all("PRAGMA query_only = ON")
+    with pytest.raises(StorageError, match=r"state\.db"):
+        await database.quick_write(lambda connection: connection.execute(SET_SEQ, [6]))
+
+    await database.close()
+
+
+async def test_log_that_is_gone_cannot_be_synced(tmp_path: Path) -> None:
+    """Somebody deleted it: that is said, and nothing else happens."""
+    database = await Database.open(tmp_path / "state.db")
+    await write(database, 7)
+    (tmp_path / "state.db-wal").unlink()
+    with pytest.raises(StorageError):
+        await database.sync()
+
+    await database.close()

@@ -23,7 +23,6 @@ from peerterm.store.transfers import TransferRecord, TransferStore
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import aiosqlite
 
 ONE, OTHER = TransferId("00000001"), TransferId("00000002")
 FILM, SONG = Root(b"\1" * 32), Root(b"\2" * 32)
@@ -106,7 +105,7 @@ async def test_only_changed_pages_are_written(
         )
     note(journal, [CHUNKS - 1])
     await journal.flush()
-    monkeypatch.setattr(database, "transaction", None)
+    monkeypatch.setattr(database, "quick_write", None)
     await journal.flush()
 
     assert await database.fetch_all("SELECT page FROM writes") == [(1,)]
@@ -117,14 +116,14 @@ async def test_failed_flush_is_made_up_for(
 ) -> None:
     """If the disk is full nothing is lost: the next flush writes it all, with what came meanwhile."""
 
-    def refusing() -> aiosqlite.Connection:
+    def refusing(_: object) -> None:
         note(journal, [2])
         journal.note_landed(ONE, ("b",), SONG, MARK)
         raise StorageError("full")
 
     note(journal, [1])
     journal.note_landed(ONE, ("a",), SONG, MARK)
-    monkeypatch.setattr(database, "transaction", refusing)
+    monkeypatch.setattr(database, "quick_write", refusing)
     with pytest.raises(StorageError):
         await journal.flush()
     monkeypatch.undo()
@@ -164,7 +163,7 @@ async def test_keeping_all_writes_nothing(
     note(journal, [5])
     held = (await journal.load(ONE))[FILM].held
     journal.keep(ONE, FILM, held)
-    monkeypatch.setattr(database, "transaction", None)
+    monkeypatch.setattr(database, "quick_write", None)
 
     await journal.flush()
     assert held.count == 1

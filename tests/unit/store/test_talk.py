@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -27,7 +28,7 @@ from peerterm.store import talk as module
 from peerterm.store.database import Database
 from peerterm.store.migrations import load
 from peerterm.store.talk import ConversationRecord, KeptLine, TalkStore
-from tests.fakes.logs import LOG, log_id, made_line, made_log
+from tests.fakes.logs import LOG, log_id, made_item, made_line, made_log
 from tests.fakes.talking import LAN, fake_id, fake_key, fake_signature, fake_verify
 
 OWN, ANN = fake_id(0), fake_id(1)
@@ -74,7 +75,11 @@ async def test_log_of_an_upgraded_database_is_random_too(tmp_path: Path) -> None
 
 async def test_what_is_performed_comes_back(store: TalkStore) -> None:
     """Lines in the order of keeping, rooms, marks and the log."""
-    lines = [*made_log(2), made_line(2, text="\0 \x1b 🎉"), made_line(1, conversation=DIRECT)]
+    lines = [
+        *made_log(2),
+        made_line(2, text="\0 \x1b 🎉", kind="offer", items=(made_item(), made_item("\u202e", kind="folder"))),
+        made_line(1, conversation=DIRECT, about=bytes(range(32))),
+    ]
     other = ConversationId("#other")
     await store.perform(
         [
@@ -180,13 +185,14 @@ async def test_conversations_tell_what_is_unread(store: TalkStore) -> None:
 
 
 async def test_recent_authors_are_told(store: TalkStore) -> None:
-    """Who spoke last comes first; who spoke long ago not at all."""
+    """Who spoke last comes first, called as it was then; who spoke long ago not at all."""
     lines = {number: made_log(2, number) for number in (1, 2, 3)}
+    lines[1][1] = replace(lines[1][1], name="annie")
     for number, seq, when in ((1, 0, 100.0), (2, 0, 10.0), (3, 0, 120.0), (1, 1, 130.0)):
         await store.perform([Keep(lines[number][seq])], when)
 
-    assert await store.authors(LAN, 50.0) == [fake_id(1), fake_id(3)]
-    assert await store.authors(DIRECT, 0.0) == []
+    assert [*(await store.authors(LAN, 50.0)).items()] == [(fake_id(1), "annie"), (fake_id(3), "ann")]
+    assert await store.authors(DIRECT, 0.0) == {}
 
 
 async def test_muted_authors_are_remembered(store: TalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +216,7 @@ async def test_machine_goes_on_from_the_store(store: TalkStore, monkeypatch: pyt
         return Talk(
             await store.saved(),
             key=fake_key(0),
+            name="own",
             rng=Random(1),
             sign=lambda data: fake_signature(fake_key(0), data),
             verify=fake_verify,
@@ -229,3 +236,24 @@ async def test_machine_goes_on_from_the_store(store: TalkStore, monkeypatch: pyt
     assert kept.line.seq == 31
     assert again.rooms() == [LAN]
     assert [each.line.text for each in await store.history(LAN, 99)] == [f"{number}" for number in range(20, 30)]
+
+
+async def test_lines_of_some_kinds_are_read_from_some_line_on(store: TalkStore) -> None:
+    """Of all conversations, in the order in which they were kept."""
+    offer = made_line(1, kind="offer", items=(made_item(),), conversation=DIRECT)
+    answer = made_line(2, kind="decline", about=offer.hash)
+    lines = [offer, made_line(3), answer]
+    kept = await store.perform([Keep(line) for line in lines], 7.5)
+
+    assert await store.lines_after(0, ["offer", "decline"]) == [kept[0], kept[2]]
+    assert await store.lines_after(kept[0].id, ["offer", "decline"]) == [kept[2]]
+    assert await store.lines_after(0, []) == []
+
+
+async def test_marks_of_one_kind_are_read(store: TalkStore) -> None:
+    """Or all of them."""
+    marks = [Mark(LAN, log_id(1), "delivered", 1), Mark(LAN, log_id(1), "seen", 2)]
+    await store.perform(marks, 1.0)
+
+    assert await store.marks("delivered") == marks[:1]
+    assert sorted(await store.marks(), key=lambda mark: mark.seq) == marks

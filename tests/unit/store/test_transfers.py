@@ -76,6 +76,15 @@ async def test_saving_again_replaces(store: TransferStore) -> None:
     assert await store.all(10) == [replace(record(1), state="done", ended_at=9.0)]
 
 
+async def test_noting_writes_as_saving_does(store: TransferStore) -> None:
+    """Several at once, and none at all."""
+    await store.note()
+    await store.note(record(1), record(2))
+    await store.note(replace(record(1), state="paused"))
+
+    assert await store.all(10) == [replace(record(1), state="paused"), record(2)]
+
+
 async def test_newest_records_come_oldest_first(store: TransferStore) -> None:
     """A limit keeps the newest; they are told in the order they started."""
     for number in (3, 1, 2):
