@@ -17,6 +17,8 @@ from peerterm import config_file
 from peerterm import config_values as values
 from peerterm.api.views import SettingView
 from peerterm.config_sections import (
+    ChatSettings,
+    EventSettings,
     FileSettings,
     LogSettings,
     NodeSettings,
@@ -27,6 +29,8 @@ from peerterm.config_sections import (
 from peerterm.errors import ConfigError
 
 __all__ = [
+    "ChatSettings",
+    "EventSettings",
     "FileSettings",
     "LogSettings",
     "NodeSettings",
@@ -56,6 +60,8 @@ class Settings:
     files: FileSettings = field(default_factory=FileSettings)
     transfers: TransferSettings = field(default_factory=TransferSettings)
     stream: StreamSettings = field(default_factory=StreamSettings)
+    chat: ChatSettings = field(default_factory=ChatSettings)
+    events: EventSettings = field(default_factory=EventSettings)
     log: LogSettings = field(default_factory=LogSettings)
     ui: UiSettings = field(default_factory=UiSettings)
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -105,13 +111,23 @@ class Settings:
         ]
 
 
-_SECTIONS: dict[
-    str, type[NodeSettings | FileSettings | TransferSettings | StreamSettings | LogSettings | UiSettings]
-] = {
+_Section: TypeAlias = (
+    NodeSettings
+    | FileSettings
+    | TransferSettings
+    | StreamSettings
+    | ChatSettings
+    | EventSettings
+    | LogSettings
+    | UiSettings
+)
+_SECTIONS: dict[str, type[_Section]] = {
     "node": NodeSettings,
     "files": FileSettings,
     "transfers": TransferSettings,
     "stream": StreamSettings,
+    "chat": ChatSettings,
+    "events": EventSettings,
     "log": LogSettings,
     "ui": UiSettings,
 }

@@ -151,6 +151,42 @@ class StreamSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """How conversations draw attention."""
+
+    bell: bool = _setting(
+        "PEERTERM_BELL",
+        values.switch,
+        "ring the terminal's bell when somebody writes to you or names you",
+        default=False,
+    )
+    notices: bool = _setting(
+        "PEERTERM_NOTICES",
+        values.switch,
+        "say in #lan, to you alone, who comes and who goes",
+        default=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSettings:
+    """What a command of the user is told of."""
+
+    on_event: str = _setting(
+        "PEERTERM_ON_EVENT",
+        values.command,
+        "command that gets what happens as JSON on its stdin; none if empty",
+        default="",
+    )
+    on_event_kinds: tuple[str, ...] = _setting(
+        "PEERTERM_ON_EVENT_KINDS",
+        values.several(values.one_of(*values.EVENT_KINDS)),
+        "what it is told of",
+        default=("transfer_done", "transfer_failed", "offer_received", "direct_message", "mention"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What the engine writes down."""
 

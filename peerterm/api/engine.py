@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         LimitsView,
         LogLine,
         MessageView,
+        OfferView,
         PeerView,
         SearchHit,
         SearchQuery,
@@ -212,7 +213,13 @@ class EngineApi(Protocol):
         ...
 
     async def messages(self, conversation: str, limit: int = 100, before: str = "") -> list[MessageView]:
-        """Return the newest lines of a conversation, oldest first; at most 1000, or those before one's ``id``."""
+        """Return the newest lines of a conversation, oldest first; at most 1000, or those before one's ``id``.
+
+        None come before one that is kept no longer. A conversation in which nothing was said has none.
+
+        Raises:
+            UsageError: No line of the conversation has that id.
+        """
         ...
 
     async def conversations(self) -> list[ConversationView]:
@@ -232,7 +239,56 @@ class EngineApi(Protocol):
         ...
 
     async def read(self, conversation: str) -> ConversationView:
-        """Note that the user has seen all of a conversation; a direct one's other side is told."""
+        """Note that the user has seen all of a conversation; a direct one's other side is told.
+
+        Raises:
+            NotFound: There is no such conversation.
+        """
+        ...
+
+    async def send(self, peers: list[str], paths: list[str]) -> list[OfferView]:
+        """Offer files and folders to some peers and nobody else; one offer of all of them for each peer.
+
+        Returns once they are indexed and the offers are kept: from then on each gets there by itself, also if its
+        peer is offline now. ``OfferIndexing`` tells how far indexing is; cancelling it leaves nothing.
+
+        Args:
+            peers: Names, ids or unique id prefixes.
+            paths: At most 32, absolute.
+
+        Raises:
+            InvalidPath: One does not exist, cannot be read, or is no regular file or folder.
+            InvalidName: One has a name that cannot be sent.
+            NotFound, AmbiguousReference: No such peer is known, or there are several.
+            EngineBusy: Too many offers to one of them are open.
+        """
+        ...
+
+    async def offers(self) -> list[OfferView]:
+        """Return what peers offered us and we offered them, oldest first; of what is over, the newest 500."""
+        ...
+
+    async def accept(self, offer: str, directory: str = "", items: list[int] | None = None) -> OfferView:
+        """Fetch what a peer offers, given by id or unique prefix; each item is a download of its own.
+
+        Args:
+            offer: Which.
+            directory: Absolute; empty is the configured one.
+            items: Numbers of the items wanted, from 1; ``None`` or none is all.
+
+        Raises:
+            NotFound: There is no such offer.
+            UsageError: It was answered or withdrawn already, or has no such item.
+            InvalidPath: The folder cannot be used.
+        """
+        ...
+
+    async def decline(self, offer: str) -> OfferView:
+        """Refuse what a peer offers, or give up what was accepted of it and has not landed."""
+        ...
+
+    async def withdraw(self, offer: str) -> OfferView:
+        """Take back an offer of ours: what the peer has not fetched by now, it does not get."""
         ...
 
     async def settings(self) -> list[SettingView]:

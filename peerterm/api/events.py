@@ -12,6 +12,7 @@ from typing import ClassVar, TypeAlias
 from peerterm.api.views import (
     ConversationView,
     MessageView,
+    OfferView,
     PeerView,
     ShareView,
     StatusView,
@@ -31,6 +32,7 @@ class Snapshot:
     transfers: list[TransferView]
     streams: list[StreamView] = field(default_factory=list)
     conversations: list[ConversationView] = field(default_factory=list)
+    offers: list[OfferView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,10 @@ class MessageAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesMoved:
-    """Lines of ours got further: those of ``log``, up to number ``seq``; see ``MessageView.id``."""
+    """Lines of ours got further: those whose ``MessageView.id`` is ``LOG:NUMBER`` with numbers up to ``seq``.
+
+    Those that got as far or further before stay what they are: ``delivered``, then ``read``.
+    """
 
     event: ClassVar[str] = "messages_moved"
     conversation: str
@@ -157,6 +162,26 @@ class ConversationChanged:
 
     event: ClassVar[str] = "conversation_changed"
     conversation: ConversationView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferIndexing:
+    """A path given to ``send`` is being read: ``done_bytes`` of ``bytes``; ``eta`` seconds remain."""
+
+    event: ClassVar[str] = "offer_indexing"
+    path: str
+    files: int
+    bytes: int
+    done_bytes: int
+    eta: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferChanged:
+    """Something was offered, by us or to us, or something became of it."""
+
+    event: ClassVar[str] = "offer_changed"
+    offer: OfferView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +222,8 @@ Event: TypeAlias = (
     | MessageAdded
     | MessagesMoved
     | ConversationChanged
+    | OfferIndexing
+    | OfferChanged
     | SourceDropped
     | Notice
 )
@@ -215,5 +242,9 @@ def coalesce_key(event: Event) -> tuple[str, str] | None:
             return event.event, stream.stream_id
         case ConversationChanged(conversation=conversation):
             return event.event, conversation.conversation
+        case OfferIndexing(path=path):
+            return event.event, path
+        case OfferChanged(offer=offer):
+            return event.event, offer.offer_id
         case _:
             return None

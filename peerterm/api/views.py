@@ -14,6 +14,7 @@ PeerState = Literal["online", "connecting", "offline"]
 TransferState = Literal[
     "queued", "connecting", "running", "waiting", "paused", "verifying", "done", "failed", "cancelled"
 ]
+OfferState = Literal["queued", "offered", "accepted", "declined", "withdrawn", "landed", "failed"]
 ENDED: frozenset[TransferState] = frozenset({"done", "failed", "cancelled"})
 """States in which a transfer stays unless the user wants it otherwise."""
 
@@ -265,10 +266,12 @@ class StreamView:
 class MessageView:
     """One line of a conversation.
 
-    ``id`` is ``LOG:SEQ``: the sender's log, and the line's number in it. ``conversation`` is a room's name, or the id
-    of the peer we talk with. ``sent_at`` is by the sender's clock, ``kept_at`` by ours, both Unix time in seconds.
-    ``kind`` is ``text``, ``me`` (``/me waves``), or one that a later version knows. ``state`` of a line of ours says
-    how far it got; in a room ``delivered`` means that some member has it.
+    ``id`` is ``LOG:SEQ``: a name for what the sender says in this conversation, and the line's number in it: 1, 2,
+    3. It is the same on every machine, and no other line of any conversation has it. ``conversation`` is a room's
+    name, or the id of the peer we talk with. ``sent_at`` is by the sender's clock, ``kept_at`` by ours, both Unix
+    time in seconds. ``kind`` is ``text``, ``me`` (``/me waves``), or one that a later version knows. ``state`` of a
+    line of ours says how far it got; in a room ``delivered`` means that some member has it. ``offer_id`` is the
+    offer that the line makes, or is about.
     """
 
     id: str
@@ -280,14 +283,15 @@ class MessageView:
     sent_at: float
     kept_at: float
     state: Literal["queued", "sent", "delivered", "read", "received"]
+    offer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationView:
     """A room, or the conversation with one peer.
 
-    ``conversation`` is what names it: a room's name, or a peer's id. ``members`` of a room are linked members and who
-    said something there within the last hour; of a direct one, the other if online. ``last_at`` is Unix time in
+    ``conversation`` is what names it: a room's name, or a peer's id. ``members`` of a room are linked members and
+    who said something there within the last hour; of a direct one, the other if online. ``last_at`` is Unix time in
     seconds, 0 if nothing was said.
     """
 
@@ -299,6 +303,43 @@ class ConversationView:
     is_member: bool
     is_muted: bool
     members: list[HolderView]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferItemView:
+    """A file or folder that is offered. ``size`` and ``files`` of a folder count all below it."""
+
+    name: str
+    kind: EntryKind
+    root: str
+    size: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferView:
+    """Something that a peer offered us (``in``), or we offered a peer (``out``).
+
+    ``name`` is the first item's, and says how many more there are; the items are numbered from 1. ``queued`` means
+    that the peer has not heard of it, ``landed`` that all it wanted of it is there. ``failed`` is only known to who
+    fetches it, and may end by ``retry`` of the transfers. ``transfer_ids`` are those by which it is fetched into
+    ``directory``; ``error`` says what went wrong, and what to do. ``sent_at`` is by the offerer's clock, Unix time
+    in seconds.
+    """
+
+    offer_id: str
+    direction: Literal["in", "out"]
+    peer_id: str
+    peer_name: str
+    name: str
+    items: list[OfferItemView]
+    files: int
+    bytes: int
+    state: OfferState
+    sent_at: float
+    transfer_ids: list[str] = field(default_factory=list)
+    directory: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

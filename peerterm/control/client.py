@@ -17,6 +17,7 @@ from peerterm.api.views import (
     LimitsView,
     LogLine,
     MessageView,
+    OfferView,
     PeerView,
     SearchHit,
     SearchQuery,
@@ -386,6 +387,26 @@ class RemoteEngine:
     async def read(self, conversation: str) -> ConversationView:
         """Note that all is read."""
         return await self._call("read", ConversationView, conversation=conversation)
+
+    async def send(self, peers: list[str], paths: list[str]) -> list[OfferView]:
+        """Offer files and folders to some peers and nobody else."""
+        return await self._call("send", list[OfferView], peers=peers, paths=paths)
+
+    async def offers(self) -> list[OfferView]:
+        """Return what was offered, by us or to us."""
+        return await self._call("offers", list[OfferView])
+
+    async def accept(self, offer: str, directory: str = "", items: list[int] | None = None) -> OfferView:
+        """Fetch what a peer offers."""
+        return await self._call("accept", OfferView, offer=offer, directory=directory, items=items)
+
+    async def decline(self, offer: str) -> OfferView:
+        """Refuse what a peer offers."""
+        return await self._call("decline", OfferView, offer=offer)
+
+    async def withdraw(self, offer: str) -> OfferView:
+        """Take back an offer of ours."""
+        return await self._call("withdraw", OfferView, offer=offer)
 
     async def settings(self) -> list[SettingView]:
         """Return every setting as the running engine has it."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
     from peerterm.core.catalog import CatalogEntry
+    from peerterm.core.ids import PeerId
+    from peerterm.engine.granted import Granted
     from peerterm.engine.talk_driver import TalkDriver
     from peerterm.engine.uploading import Uploads
     from peerterm.net.link import Link
@@ -51,8 +53,9 @@ ENTRY_BYTES = 160
 class Answering:
     """What every link answers. Holds no state of its own."""
 
-    def __init__(self, catalog: CatalogReader, uploads: Uploads, talk: TalkDriver) -> None:
+    def __init__(self, catalog: CatalogReader, granted: Granted, uploads: Uploads, talk: TalkDriver) -> None:
         self._catalog = catalog
+        self._granted = granted
         self._uploads = uploads
         self._talk = talk
 
@@ -65,7 +68,7 @@ class Answering:
                 for part, done in _parts([to_wire(hit) for hit in hits], _entry_bytes):
                     yield SearchAnswer(request=request.request, hits=part, done=done)
             case FindRequest():
-                hits = await self._catalog.find(request.by, request.prefix, MAX_HITS)
+                hits = await self._find(link.peer_id, request)
                 for part, done in _parts([to_wire(hit) for hit in hits], _entry_bytes):
                     yield FindAnswer(request=request.request, hits=part, done=done)
             case BrowseRequest():
@@ -80,6 +83,13 @@ class Answering:
                 yield await self._talk.answer(link, request)
             case _:
                 raise NotSupported(f"{type(request).__name__} is not known here")
+
+    async def _find(self, peer: PeerId, request: FindRequest) -> list[CatalogEntry]:
+        """Look in the catalog, and by root in what the peer has a grant for."""
+        listed = await self._catalog.find(request.by, request.prefix, MAX_HITS)
+        granted = await self._granted.find(peer, request.prefix, MAX_HITS) if request.by == "root" else []
+        by_root = {hit.root: hit for hit in (*granted, *listed)}
+        return [by_root[root] for root in sorted(by_root)][:MAX_HITS] if granted else listed
 
     async def _browse(self, request: BrowseRequest) -> BrowseAnswer:
         path = tuple(request.path)

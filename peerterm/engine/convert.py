@@ -28,6 +28,7 @@ def to_wire(entry: CatalogEntry) -> Entry:
         executable=entry.executable,
         mtime_ns=entry.mtime_ns,
         seq=entry.seq,
+        private=entry.is_private,
     )
 
 
@@ -53,6 +54,7 @@ def from_wire(entry: Entry) -> CatalogEntry:
         executable=entry.executable,
         mtime_ns=entry.mtime_ns,
         seq=entry.seq,
+        is_private=entry.private,
     )
 
 

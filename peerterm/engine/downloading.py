@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from peerterm.config_values import BadValue, text
 from peerterm.core.ids import TransferId
 from peerterm.core.life import Event, Life, State
+from peerterm.core.names import check_path
 from peerterm.engine.disks import watch_disks
 from peerterm.engine.mapping import chunk_map
 from peerterm.engine.order import Order, Surroundings
@@ -22,13 +23,14 @@ from peerterm.engine.runs import Runs
 from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.engine.transfer import Transfer
 from peerterm.engine.transfers import Transfers
-from peerterm.errors import EngineBusy, InvalidPath, UsageError
+from peerterm.errors import EngineBusy, InvalidPath, PeertermError, UsageError
 from peerterm.store.completion import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerterm.api.views import ChunkMapView, TransferView
+    from peerterm.core.catalog import CatalogEntry
     from peerterm.core.queue import Move
     from peerterm.engine.bus import Bus
     from peerterm.engine.searching import Searching
@@ -97,8 +99,7 @@ class Downloads:
 
     async def get(self, reference: str, directory: str = "", only: Sequence[str] = ()) -> TransferView:
         """See ``EngineApi.get``."""
-        place = Path(directory) if directory else self._directory
-        await asyncio.to_thread(_check_directory, place)
+        place = await self.place(directory)
         chosen_by(only)
         found = await self._searching.find(reference)
         if only and found.entry.kind == "file":
@@ -107,6 +108,36 @@ class Downloads:
         order = Order(
             transfer_id, reference, found.entry, place, sha256=sha256, only=tuple(only), others=found.others
         )
+        return await self._start(order)
+
+    async def fetch(self, entry: CatalogEntry, directory: str = "") -> TransferView:
+        """Download a content that is known already, by its root; it waits while nobody who has it is online.
+
+        Args:
+            entry: What somebody said of it; it lands under the last part of its path. If it is private, others do
+                not get it from us.
+            directory: As of ``get``.
+
+        Raises:
+            InvalidName: Its name must not reach a disk.
+            PeertermError: As of ``get``.
+        """
+        check_path(entry.path)
+        place = await self.place(directory)
+        return await self._start(Order(TransferId(secrets.token_hex(4)), entry.root.hex(), entry, place))
+
+    async def place(self, directory: str) -> Path:
+        """Return the folder that downloads go into: an absolute path, or empty for the configured one.
+
+        Raises:
+            InvalidPath: It cannot be used.
+        """
+        place = Path(directory) if directory else self._directory
+        await asyncio.to_thread(_check_directory, place)
+        return place
+
+    async def _start(self, order: Order) -> TransferView:
+        """Run a new transfer when its turn comes, or go on with one that fulfils the order."""
         if earlier := self.transfers.earlier(order):
             return await self._go_on(*earlier)
         if len(self.transfers.queue.entries) >= MAX_UNFINISHED:
@@ -141,6 +172,30 @@ class Downloads:
                 self.transfers.changed(transfer)
                 await self.transfers.save(transfer)
         return transfer.view()
+
+    async def give_up(self, transfer_id: TransferId, error: PeertermError) -> None:
+        """End a private download that must not go on, and remove what it has; one that is over stays as it is.
+
+        Args:
+            transfer_id: Its id; one that is unknown is no error.
+            error: Why, and what to do.
+
+        Raises:
+            StorageError: The disk refuses; it has ended all the same.
+        """
+        if transfer_id in self.transfers and self.transfers[transfer_id].order.is_private:
+            await to_its_end(self._give_up(self.transfers[transfer_id], error))
+
+    async def _give_up(self, transfer: Transfer, error: PeertermError) -> None:
+        async with transfer.turn:
+            if transfer.life.is_over:
+                return
+            transfer.life.take(Event.CANCELLED)
+            transfer.error = error
+            await self._halt(transfer)
+            await transfer.discard()
+            self.transfers.changed(transfer)
+            await self.transfers.save(transfer)
 
     async def resume(self, reference: str) -> TransferView:
         """See ``EngineApi.resume``."""

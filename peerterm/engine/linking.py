@@ -46,13 +46,16 @@ if TYPE_CHECKING:
     from peerterm.net.listener import OnLane
     from peerterm.net.tls import TlsContexts
     from peerterm.store.catalog import Totals
-    from peerterm.store.peers import PeerStore
+    from peerterm.store.peers import KnownPeer, PeerStore
 
 log = logging.getLogger("peerterm.linking")
 
 GOODBYE_SECONDS = 1.0
 """How long a stopping engine waits for its links to say so."""
 
+
+MAX_EARLY = 1024
+"""Messages kept of a peer that said them right after its HELLO, until the link is in use; one more ends it."""
 
 REFUSALS = {"duplicate": CloseCode.DUPLICATE, "self": CloseCode.SELF, "full": CloseCode.BUSY}
 
@@ -87,9 +90,11 @@ class Linking:
         self._bus = bus
         self.me = Introduction(identity.peer_id, settings.name, offer)
         self._presence = Presence(identity.peer_id, self.me.instance, Random())  # noqa: S311 - spreads retries
+        self._remembered: list[KnownPeer] = []
         self._addresses: tuple[LocalAddress, ...] = ()
         self._hurry = asyncio.Event()
         self._carried: set[Link] = set()
+        self._early: dict[Link, list[Message]] = {}  # what was said on links that are not in use yet
         self._answering = answering
         self._on_have_update = on_have_update
         self._on_told = on_told
@@ -101,6 +106,16 @@ class Linking:
     def addresses(self) -> tuple[LocalAddress, ...]:
         """Return the addresses of the interfaces in use, as they are now."""
         return list_addresses(self._settings.interfaces)
+
+    async def load(self) -> None:
+        """List the peers of earlier runs; ``run`` dials them.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        self._remembered = await self._store.all()
+        for known in self._remembered:
+            self._peers.remembered(known)
 
     async def listen(self) -> None:
         """Take the port. Links wait for ``run``.
@@ -132,8 +147,7 @@ class Linking:
         async with self._tasks:
             self._is_running.set()
             now = time.monotonic()
-            for known in await self._store.all():
-                self._peers.remembered(known)
+            for known in self._remembered:
                 for host, port in known.addresses:
                     self._perform(self._presence.learned(known.peer_id, host, port, now, "remembered"))
             for host, port in map(split_address, self._settings.peers):
@@ -198,6 +212,15 @@ class Linking:
 
     def received(self, link: Link, message: Message) -> None:
         """See ``net.link.Handler``."""
+        early = self._early.get(link)
+        if early is None:
+            self._take(link, message)
+        elif len(early) < MAX_EARLY:
+            early.append(message)
+        else:
+            raise ProtocolViolation("too many messages at once")
+
+    def _take(self, link: Link, message: Message) -> None:
         match message:
             case Status():
                 self._status_changed(link, message)
@@ -218,8 +241,8 @@ class Linking:
     def _status_changed(self, link: Link, status: Status) -> None:
         check_peer_name(status.name)
         self._peers.offers(link.peer_id, status)
-        self._peers.on_linked(link)  # what it offers now may be what is waited for
         self._perform(self._presence.renamed(link.peer_id, status.name))
+        self._peers.on_linked(link)  # what it offers now may be what is waited for
 
     # Effects
 
@@ -277,6 +300,7 @@ class Linking:
     async def _carry(self, connected: Connected, dial: core.Dial | None) -> None:
         link = Link(connected, self.me.hello())
         self._carried.add(link)
+        self._early[link] = []
         running = asyncio.create_task(link.run(self))
         reason: str = CloseCode.LOST
         try:
@@ -286,6 +310,7 @@ class Linking:
             running.cancel()
             await asyncio.wait([running])
             self._carried.discard(link)
+            self._early.pop(link, None)
             self._on_link_ended(link)
             if self._peers.unlinked(link):
                 self._perform(self._presence.link_closed(link.peer_id, reason, time.monotonic()))
@@ -323,6 +348,11 @@ class Linking:
         self._introduce(link)
         facts = (link.peer_id, hello.name, host, port, time.time())
         self._tasks.start(tolerate("remember a peer", self._store.remember, *facts))
+        try:
+            for message in self._early.pop(link):
+                self._take(link, message)
+        except ProtocolViolation as violation:
+            await link.close(CloseCode.PROTOCOL, violation.message)
 
     def _introduce(self, link: Link) -> None:
         """Tell a new peer of the others, and the others of it."""

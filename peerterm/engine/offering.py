@@ -5,7 +5,7 @@ Made by ``engine.attempt``; what is on its way itself is ``engine.holding``'s.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from peerterm.core.bitfield import Bitfield
 from peerterm.core.ids import HASH_BYTES
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from peerterm.core.ids import Root
     from peerterm.engine.plan import WantedFile
-    from peerterm.engine.uploading import Uploads
+    from peerterm.engine.reading import HeldContent
     from peerterm.store.partfile import PartFile
 
 MAX_PROOF_BYTES = 64 * 1024 * 1024
@@ -63,10 +63,46 @@ class LandedFile:
         return self._digests
 
 
+class Outlet(Protocol):
+    """Where a transfer puts what it has, for others to fetch."""
+
+    def held(self, root: Root) -> HeldContent | None:
+        """Return what is there of a content."""
+        ...
+
+    def hold(self, root: Root, content: HeldContent) -> None:
+        """Offer a content."""
+        ...
+
+    def release(self, root: Root, content: HeldContent) -> None:
+        """Stop to offer a content."""
+        ...
+
+    def grew(self, root: Root, chunks: list[int]) -> None:
+        """Tell that more of a content is held."""
+        ...
+
+
+class Nowhere:
+    """The ``Outlet`` of what others are not to get from us."""
+
+    def held(self, root: Root) -> None:
+        """Have nothing."""
+
+    def hold(self, root: Root, content: HeldContent) -> None:
+        """Offer it to nobody."""
+
+    def release(self, root: Root, content: HeldContent) -> None:
+        """Do nothing: nobody was offered it."""
+
+    def grew(self, root: Root, chunks: list[int]) -> None:
+        """Tell nobody."""
+
+
 class Offering:
     """What has landed of one transfer, offered for as long as that runs."""
 
-    def __init__(self, uploads: Uploads, opener: Callable[[WantedFile], PartFile]) -> None:
+    def __init__(self, uploads: Outlet, opener: Callable[[WantedFile], PartFile]) -> None:
         self._uploads = uploads
         self._opener = opener
         self._files: dict[Root, LandedFile] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from peerterm.engine.offering import Nowhere
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from peerterm.core.catalog import CatalogEntry
     from peerterm.core.ids import PeerId, TransferId
     from peerterm.engine.lane_pool import LanePool
+    from peerterm.engine.offering import Outlet
     from peerterm.engine.reuse import Reuse
-    from peerterm.engine.uploading import Uploads
     from peerterm.net.link import Link
     from peerterm.store.journal import Journal
     from peerterm.store.space import SpaceAccount
@@ -49,6 +51,11 @@ class Order:
         return self.entry.kind == "folder"
 
     @property
+    def is_private(self) -> bool:
+        """Whether others are not to get it from us."""
+        return self.entry.is_private
+
+    @property
     def name(self) -> str:
         """What is fetched, as its holder calls it."""
         return self.entry.path[-1]
@@ -59,6 +66,8 @@ class Order:
 
     def covers(self, other: Order) -> bool:
         """Whether fulfilling this one fulfils another."""
+        if other.is_private and not self.is_private:
+            return False
         is_same = (self.entry.root, self.directory, self.only) == (other.entry.root, other.directory, other.only)
         return is_same and other.sha256 in (None, self.sha256)
 
@@ -68,6 +77,7 @@ class Surroundings:
     """What a transfer needs of the engine around it.
 
     Attributes:
+        uploads: Where others get what is fetched.
         budget: The limit of all downloads together.
         links: Returns the open links to all peers.
         name_of: Returns what a peer calls itself.
@@ -76,7 +86,7 @@ class Surroundings:
     """
 
     lanes: LanePool
-    uploads: Uploads
+    uploads: Outlet
     journal: Journal
     reuse: Reuse
     cache: StreamCache
@@ -86,3 +96,7 @@ class Surroundings:
     name_of: Callable[[PeerId], str]
     publish: Callable[[Event], None]
     changed: Callable[[TransferId], None]
+
+    def apart(self) -> Surroundings:
+        """Return the same for what others are not to get from us."""
+        return replace(self, uploads=Nowhere())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from peerterm.api.events import (
@@ -21,6 +22,8 @@ from peerterm.api.events import (
 )
 from peerterm.api.views import PeerView
 from peerterm.core.ids import PeerId
+from peerterm.core.names import collision_key
+from peerterm.display import clean
 from peerterm.errors import AmbiguousReference, NotFound, PeerUnavailable
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ MAX_OFFLINE = 256
 MIN_PREFIX = 4
 """Fewest digits by which an id may be named."""
 
+TAG_SIGN = "~"
+TAG_DIGITS = 4
+"""What follows the name of somebody whom we know by lines alone, if others are called so: the start of the id."""
 
 LONELY_SECONDS = 3.0
 """How long after its start an engine that sees nobody waits before it says so."""
@@ -96,6 +102,13 @@ class Peers:
         view = self._views.get(peer)
         return view.name if view and view.name else peer[:8]
 
+    def told_apart(self, peer: PeerId, name: str, own_name: str) -> str:
+        """Return the name that somebody who may not be linked goes by: tagged if another may be meant by it."""
+        others = [own_name, *(view.name for known, view in self._views.items() if known != peer)]
+        if TAG_SIGN not in name and _shown(name) not in map(_shown, others):
+            return name
+        return f"{name}{TAG_SIGN}{peer[:TAG_DIGITS]}"
+
     def resolve(self, reference: str) -> PeerId:
         """Return the peer meant by a name, an id or the start of an id.
 
@@ -115,6 +128,19 @@ class Peers:
             raise AmbiguousReference(f"{reference!r} fits several peers: {ids}", "name one by its id")
         raise NotFound(f"no peer {reference!r} is known", "peerterm peers lists them")
 
+    async def wait_for_known(self, reference: str) -> PeerId:
+        """Resolve a reference to a peer, online or not; a young engine waits for one to appear.
+
+        Raises:
+            NotFound, AmbiguousReference: As ``resolve`` does.
+        """
+        while True:
+            try:
+                return self.resolve(reference)
+            except NotFound:
+                if not await self._joins_before(LONELY_SECONDS):
+                    raise
+
     async def wait_for(self, reference: str) -> PeerId:
         """Resolve a reference to a peer that is online; a young engine waits for it to appear.
 
@@ -124,9 +150,9 @@ class Peers:
         """
         while True:
             try:
-                peer = self.resolve(reference)
+                peer = await self.wait_for_known(reference)
                 self.link(peer)
-            except (NotFound, PeerUnavailable):
+            except PeerUnavailable:
                 if not await self._joins_before(LONELY_SECONDS):
                     raise
             else:
@@ -230,6 +256,12 @@ class Peers:
         if view != self._views[peer]:
             self._views[peer] = view
             self._bus.publish(PeerChanged(peer=view))
+
+
+@lru_cache(maxsize=2 * MAX_OFFLINE)
+def _shown(name: str) -> str:
+    """Return what is equal for names that look the same on a screen."""
+    return collision_key(clean(name))
 
 
 def _address(host: str, port: int) -> str:

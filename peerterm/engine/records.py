@@ -43,6 +43,7 @@ def to_record(transfer: Transfer, position: int) -> TransferRecord:
         position=position,
         limit=transfer.limit,
         only=list(order.only),
+        is_private=order.is_private,
         files=view.files,
         done_files=view.done_files,
         seconds=view.seconds,
@@ -60,7 +61,7 @@ def from_record(record: TransferRecord, around: Surroundings) -> Transfer:
     order = Order(
         record.id,
         record.reference,
-        CatalogEntry((record.name,), kind, record.size, record.files, record.root),
+        CatalogEntry((record.name,), kind, record.size, record.files, record.root, is_private=record.is_private),
         Path(record.directory),
         sha256=flat_sha256_of(record.reference),
         only=tuple(record.only),

@@ -163,7 +163,9 @@ class Searching:
         found: dict[bytes, tuple[CatalogEntry, list[PeerId]]] = {}
         async for peer, entries in poll(self._peers, ask, ANSWER_SECONDS):
             for entry in entries:
-                holders = found.setdefault(entry.root, (entry, []))[1]
+                known, holders = found.setdefault(entry.root, (entry, []))
+                if known.is_private and not entry.is_private:
+                    found[entry.root] = entry, holders  # somebody offers it to everyone
                 if peer not in holders:
                     holders.append(peer)
         if not found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import stat
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,23 +14,21 @@ from peerterm.api.events import ShareChanged, ShareRemoved
 from peerterm.api.views import ShareView
 from peerterm.core.ids import ShareId
 from peerterm.core.names import check_name, numbered
+from peerterm.engine.scanning import scanned, shareable_kind
 from peerterm.engine.tasks import Tasks
 from peerterm.errors import AmbiguousReference, InvalidName, InvalidPath, NotFound, NotSupported, PeertermError
-from peerterm.store.ignore import IgnoreRules
-from peerterm.store.scanner import Scan, ScanCancelled
+from peerterm.store.scanner import ScanCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from peerterm.api.views import EntryKind
     from peerterm.config import FileSettings
     from peerterm.engine.bus import Bus
-    from peerterm.store.scanner import ScanResult
+    from peerterm.store.scanner import ScanProgress
     from peerterm.store.shares import ShareStore, StoredShare
 
 log = logging.getLogger("peerterm.sharing")
 
-PROGRESS_SECONDS = 0.2
 MAX_SKIPPED_SHOWN = 50
 
 
@@ -45,7 +43,6 @@ class Sharing:
         self._bus = bus
         self._on_catalog_changed = on_catalog_changed
         self._views: dict[ShareId, ShareView] = {}
-        self._scans: dict[ShareId, Scan] = {}
         self._tasks: dict[ShareId, asyncio.Task[None]] = {}
         self._again: set[ShareId] = set()
         self._turn = asyncio.Semaphore(1)
@@ -56,14 +53,10 @@ class Sharing:
 
         Cancel: running scans are stopped; what they found so far is forgotten.
         """
-        try:
-            async with self._service:
-                for share_id in list(self._views):
-                    self._start_scan(share_id)
-                await asyncio.Event().wait()
-        finally:
-            for scan in self._scans.values():
-                scan.cancel()
+        async with self._service:
+            for share_id in list(self._views):
+                self._start_scan(share_id)
+            await asyncio.Event().wait()
 
     async def load(self) -> None:
         """Read the stored shares; they are offered as they were last indexed until the rescan says otherwise."""
@@ -85,7 +78,7 @@ class Sharing:
                 f"visibility {visibility!r} is not offered yet; everyone on this network sees every share",
                 "leave --to out, or do not share it",
             )
-        kind = await asyncio.to_thread(_shareable_kind, path)
+        kind = await asyncio.to_thread(shareable_kind, path)
         for share_id, view in self._views.items():
             if view.path == path:
                 if name and name != view.name:
@@ -118,8 +111,6 @@ class Sharing:
         share_id = self._resolve(reference)
         view = self._views.pop(share_id)
         self._again.discard(share_id)
-        if scan := self._scans.get(share_id):
-            scan.cancel()
         if task := self._tasks.get(share_id):
             task.cancel()
             await asyncio.wait([task])
@@ -194,40 +185,20 @@ class Sharing:
                 log.warning("scan failed id=%s reason=%r", share_id, error.message)
                 self._set(share_id, state="failed", error=error.advice)
 
-    async def _found(self, share_id: ShareId, path: Path) -> ScanResult:
-        """Scan a share; what the scan itself held, such as all hashes known before, is free when it returns."""
-        settings = self._settings
-        ignore = await asyncio.to_thread(
-            IgnoreRules.from_share, path, tuple(settings.ignore), share_hidden=settings.share_hidden
+    def _show_progress(self, share_id: ShareId, progress: ScanProgress) -> None:
+        self._set(
+            share_id,
+            files=progress.files,
+            bytes=progress.bytes,
+            done_files=progress.done_files,
+            done_bytes=progress.done_bytes,
+            eta=progress.eta,
         )
-        scan = Scan(
-            path,
-            ignore=ignore,
-            cache=await self._store.hash_cache(),
-            threads=settings.scan_threads,
-            bytes_per_second=settings.scan_rate or None,
-        )
-        self._scans[share_id] = scan
-        running = asyncio.ensure_future(asyncio.to_thread(scan.run))
-        try:
-            while not (await asyncio.wait([running], timeout=PROGRESS_SECONDS))[0]:
-                progress = scan.progress()
-                self._set(
-                    share_id,
-                    files=progress.files,
-                    bytes=progress.bytes,
-                    done_files=progress.done_files,
-                    done_bytes=progress.done_bytes,
-                    eta=progress.eta,
-                )
-            return running.result()
-        finally:
-            scan.cancel()
-            self._scans.pop(share_id, None)
-            await asyncio.wait([running])
 
     async def _scan_now(self, share_id: ShareId, path: Path) -> None:
-        result = await self._found(share_id, path)
+        result = await scanned(
+            path, self._settings, await self._store.hash_cache(), partial(self._show_progress, share_id)
+        )
         outcome = await self._store.apply_scan(share_id, result)
         top = next(entry for entry in result.entries if not entry.path)
         self._set(
@@ -245,31 +216,6 @@ class Sharing:
         )
         if outcome.added or outcome.changed or outcome.removed:
             self._on_catalog_changed()
-
-
-def _shareable_kind(path: str) -> EntryKind:
-    """Look at what a user wants to share, before any promise is made.
-
-    Raises:
-        InvalidPath: It is relative, missing, unreadable, or neither file nor folder.
-    """
-    place = Path(path)
-    if not place.is_absolute():
-        raise InvalidPath(f"{path}: not an absolute path")
-    try:
-        mode = place.lstat().st_mode
-        if stat.S_ISDIR(mode):
-            next(place.iterdir(), None)
-            return "folder"
-        if stat.S_ISREG(mode):
-            with place.open("rb"):
-                return "file"
-    except FileNotFoundError as error:
-        raise InvalidPath(f"{path}: no such file or folder", "check the spelling") from error
-    except OSError as error:
-        raise InvalidPath(f"{path}: {error.strerror}", "check its permissions: ls -ld shows them") from error
-    what = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-    raise InvalidPath(f"{path}: {what}", "share what it points to" if stat.S_ISLNK(mode) else "")
 
 
 def _view_of(stored: StoredShare) -> ShareView:

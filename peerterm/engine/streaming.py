@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.api.events import StreamChanged, StreamRemoved
 from peerterm.api.views import SourceView, StreamItemView, StreamView, SubtitleView
@@ -43,6 +43,14 @@ IDLE_SECONDS = 3600.0
 
 STEP_SECONDS = 0.5
 """How often streams are aimed anew, and clients hear of them."""
+
+
+_Key: TypeAlias = tuple[Root, str, bool]
+
+
+def _key(file: TitleFile) -> _Key:
+    """Return what files have in common that are played as one."""
+    return file.root, file.name, file.is_private
 
 
 @dataclass(slots=True, eq=False)
@@ -102,10 +110,13 @@ class Streams:
         self._is_serving = False
         self._starting = asyncio.Lock()
         self._tasks = Tasks()
-        self._played: dict[tuple[Root, str], _Played] = {}
+        self._played: dict[_Key, _Played] = {}
         self._streams: dict[str, _Stream] = {}
         self._shown: dict[str, StreamView] = {}
-        self._sources = Sources(self._local, downloads.runs.download_of, around, self._tasks)
+        self._sources = {
+            is_private: Sources(self._local, downloads.runs.download_of, each, self._tasks)
+            for is_private, each in ((False, around), (True, around.apart()))
+        }
 
     async def run(self) -> None:
         """Keep streams aimed until cancelled; then all end."""
@@ -154,9 +165,9 @@ class Streams:
                 self._is_serving = True
 
     def _publish(self, stream: _Stream, file: TitleFile) -> tuple[Playable, str]:
-        key = file.root, file.name
-        if (played := self._played.get(key)) is None:
-            played = self._played[key] = _Played(Playable(*key, file.size, self._sources))
+        if (played := self._played.get(_key(file))) is None:
+            playable = Playable(file.root, file.name, file.size, self._sources[file.is_private])
+            played = self._played[_key(file)] = _Played(playable)
         url = self._server.publish(played.playable)
         played.users += 1
         stream.urls.append(url)
@@ -207,7 +218,7 @@ class Streams:
     def evicted(self, root: Root, index: int) -> None:
         """Note that the cache has a chunk no longer."""
         if not self._around.cache.has(root, index):
-            for (other, _), played in self._played.items():
+            for (other, *_), played in self._played.items():
                 if other == root:
                     played.playable.evicted(index)
 
@@ -251,10 +262,10 @@ class Streams:
             self._server.withdraw(url)
         files = [file for item in stream.title.items for file in (item.file, *(each for each, _ in item.subtitles))]
         for file in files[: len(stream.urls)]:
-            played = self._played[file.root, file.name]
+            played = self._played[_key(file)]
             played.users -= 1
             if not played.users:
-                del self._played[file.root, file.name]
+                del self._played[_key(file)]
                 played.playable.close()
         self._shown.pop(stream.stream_id, None)
         self._bus.publish(StreamRemoved(stream_id=stream.stream_id))

@@ -36,11 +36,12 @@ MAX_DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class TitleFile:
-    """A file. ``size`` is what its holder claims."""
+    """A file. ``size`` is what its holder claims; others are not to get it from us if it ``is_private``."""
 
     path: str
     root: Root
     size: int
+    is_private: bool = False
 
     @property
     def name(self) -> str:
@@ -114,7 +115,7 @@ class Titles:
 
     async def _single(self, entry: CatalogEntry, holder: str) -> Title:
         path = "/".join(entry.path)
-        file = TitleFile(path, entry.root, entry.size)
+        file = TitleFile(path, entry.root, entry.size, entry.is_private)
         beside: dict[str, TitleFile] = {}
         if len(entry.path) > 1:
             try:

@@ -80,7 +80,7 @@ class Transfer:
         self.files = order.entry.files
         self.landed_files = 0
         self.tally = Tally()
-        self._around = around
+        self._around = around.apart() if order.is_private else around
         self._budget = Budget(limit, time.monotonic())
         self._timed_at = 0.0
         self._source_at = 0.0

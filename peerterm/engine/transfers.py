@@ -16,14 +16,14 @@ from peerterm.engine.records import from_record, to_record
 from peerterm.errors import AmbiguousReference, NotFound, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from peerterm.api.views import TransferView
     from peerterm.core.ids import TransferId
     from peerterm.engine.bus import Bus
     from peerterm.engine.order import Order, Surroundings
     from peerterm.engine.transfer import Transfer
-    from peerterm.store.transfers import TransferStore
+    from peerterm.store.transfers import TransferRecord, TransferStore
 
 MAX_LISTED = 1000
 """Transfers that are over and still listed; older ones are only in the store."""
@@ -34,10 +34,14 @@ class Transfers:
 
     Invariant: whatever moves a transfer's life calls ``follow`` before it awaits anything, so that the queue, the
     record and the clients never see another one.
+
+    Attributes:
+        on_moved: Called when a transfer is in another state, or forgotten.
     """
 
     def __init__(self, store: TransferStore, bus: Bus, *, running: int) -> None:
         self.queue = Queue(running)
+        self.on_moved: Callable[[TransferId], None] = lambda transfer_id: None
         self._store = store
         self._bus = bus
         self._transfers: dict[TransferId, Transfer] = {}
@@ -122,6 +126,7 @@ class Transfers:
             (self.queue.rest if is_resting else self.queue.wake)(transfer_id)
             transfer.ended_at = None
         self.changed(transfer)
+        self.on_moved(transfer_id)
 
     def changed(self, transfer: Transfer) -> None:
         """Tell clients if a transfer looks different, and note it soon."""
@@ -136,7 +141,9 @@ class Transfers:
         """Note what looks different since the last time."""
         changed, self._unsaved = self._unsaved, set()
         try:
-            await self.save(*(self._transfers[key] for key in changed if key in self._transfers))
+            await self._store.note(
+                *(self._record(self._transfers[key]) for key in changed if key in self._transfers)
+            )
         except StorageError:
             self._unsaved |= changed
             raise
@@ -144,9 +151,10 @@ class Transfers:
     async def save(self, *transfers: Transfer) -> None:
         """Note some transfers, all or none."""
         if transfers:
-            await self._store.save(
-                *(to_record(each, self.queue.position(each.order.transfer_id)) for each in transfers)
-            )
+            await self._store.save(*map(self._record, transfers))
+
+    def _record(self, transfer: Transfer) -> TransferRecord:
+        return to_record(transfer, self.queue.position(transfer.order.transfer_id))
 
     def forget_oldest(self, running: Container[TransferId]) -> None:
         """List no more of those that are over than may be; what still runs is not over for good."""
@@ -173,3 +181,4 @@ class Transfers:
     def _drop(self, transfer_id: TransferId) -> None:
         del self._transfers[transfer_id]
         self._shown.pop(transfer_id, None)
+        self.on_moved(transfer_id)

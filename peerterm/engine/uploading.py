@@ -1,7 +1,7 @@
 """Uploads: gives lanes the pieces they ask for, and tells interested peers what we have.
 
-What is offered is what the catalog lists plus what is being fetched right now. The reading itself, in lane threads,
-is ``engine.reading``.
+What is offered is what the catalog lists, what is being fetched right now, and to single peers what they have a
+grant for. The reading itself, in lane threads, is ``engine.reading``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.api.views import SourceView, TransferView
 from peerterm.core.ids import Root
 from peerterm.core.pieces import Piece, PieceRefused, Refusal
 from peerterm.core.rate import RateMeter
-from peerterm.engine.reading import HeldContent, LaneReader, SharedContent
+from peerterm.engine.reading import HeldContent, LaneReader, Offers, SharedContent
 from peerterm.errors import StorageError
 from peerterm.store.reading import SharedFile
 from peerterm.wire.messages import Have, HaveUpdate
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from peerterm.core.bitfield import Bitfield
     from peerterm.core.ids import PeerId
+    from peerterm.engine.granted import Granted
     from peerterm.net.link import Link
     from peerterm.store.catalog import CatalogReader, StoredFile
 
@@ -46,6 +48,10 @@ MAX_SENT = 256
 ACTIVE_SECONDS = 5.0
 
 
+_Key: TypeAlias = "tuple[Root, PeerId | None]"
+"""A content, and whose alone it is; ``None`` if it is everyone's."""
+
+
 @dataclass(slots=True)
 class Sent:
     """What one peer has been given since it last was idle."""
@@ -60,10 +66,11 @@ class Sent:
 class Uploads:
     """The source of every lane we serve, and the record of what went out."""
 
-    def __init__(self, catalog: CatalogReader) -> None:
+    def __init__(self, catalog: CatalogReader, granted: Granted) -> None:
         self._catalog = catalog
+        self._granted = granted
         self._loop = asyncio.get_running_loop()
-        self._cache: OrderedDict[Root, SharedContent] = OrderedDict()
+        self._cache: OrderedDict[_Key, SharedContent] = OrderedDict()
         self._lock = threading.Lock()
         self._cached_bytes = 0
         self._generation = 0
@@ -75,8 +82,11 @@ class Uploads:
 
     def open_reader(self, peer: PeerId) -> LaneReader:
         """See ``core.pieces.PieceSource``."""
-        del peer  # every peer may have every share, as long as shares know no other visibility
-        return LaneReader(self)
+        return LaneReader(self.offers_to(peer))
+
+    def offers_to(self, peer: PeerId) -> Offers:
+        """Return what a lane of a peer may read."""
+        return _OffersTo(self, peer)
 
     def sent(self, peer: PeerId, piece: Piece, size: int) -> None:
         """Count what a lane has sent."""
@@ -97,18 +107,21 @@ class Uploads:
         holdings = self._held.get(root, ())
         return holdings[0] if len(holdings) == 1 else max(reversed(holdings), key=_count, default=None)
 
-    def shared(self, root: Root) -> SharedContent:
-        """Return a content of the catalog, waiting for the event loop to look it up.
+    def shared(self, root: Root, peer: PeerId) -> SharedContent:
+        """Return a content that a peer may have, waiting for the event loop to look it up.
+
+        What it may not have is looked for in the same places as what is not there at all.
 
         Raises:
             PieceRefused: It is not offered, or could not be looked up.
         """
         with self._lock:
-            if content := self._cache.get(root):
-                self._cache.move_to_end(root)
-                return content
+            for key in ((root, None), (root, peer)):
+                if content := self._cache.get(key):
+                    self._cache.move_to_end(key)
+                    return content
             generation = self._generation
-        lookup = asyncio.run_coroutine_threadsafe(self._look_up(root), self._loop)
+        lookup = asyncio.run_coroutine_threadsafe(self._look_up(root, peer), self._loop)
         try:
             found = lookup.result(LOOKUP_SECONDS)
         except (TimeoutError, concurrent.futures.CancelledError, StorageError) as error:
@@ -116,29 +129,39 @@ class Uploads:
             raise PieceRefused(Refusal.FAILED) from error
         if found is None:
             raise PieceRefused(Refusal.NOT_FOUND)
-        if generation == self._generation:
-            self._remember(root, found)
-        return found
+        self._remember(*found, generation)
+        return found[1]
 
-    def _remember(self, root: Root, content: SharedContent) -> None:
-        """Keep what was looked up, up to ``MAX_CACHED`` contents and ``MAX_CACHED_BYTES``; safe in any thread."""
+    def _remember(self, key: _Key, content: SharedContent, generation: int) -> None:
+        """Keep what was looked up, up to ``MAX_CACHED`` contents and ``MAX_CACHED_BYTES``; safe in any thread.
+
+        What was looked up before the last ``forget`` is not kept.
+        """
         with self._lock:
-            if old := self._cache.pop(root, None):
+            if generation != self._generation:
+                return
+            if old := self._cache.pop(key, None):
                 self._cached_bytes -= old.held_bytes
-            self._cache[root] = content
+            self._cache[key] = content
             self._cached_bytes += content.held_bytes
             while len(self._cache) > MAX_CACHED or (self._cached_bytes > MAX_CACHED_BYTES and len(self._cache) > 1):
                 self._cached_bytes -= self._cache.popitem(last=False)[1].held_bytes
 
     # On the event loop.
 
-    async def _look_up(self, root: Root) -> SharedContent | None:
-        if (found := await self._find(root)) is None:
+    async def _look_up(self, root: Root, peer: PeerId) -> tuple[_Key, SharedContent] | None:
+        if (found := await self._find(root, peer)) is None:
             await self._catalog.settled()
-            found = await self._find(root)
+            found = await self._find(root, peer)
         return found
 
-    async def _find(self, root: Root) -> SharedContent | None:
+    async def _find(self, root: Root, peer: PeerId) -> tuple[_Key, SharedContent] | None:
+        if content := await self._find_listed(root):
+            return (root, None), content
+        content = await self._granted.content(peer, root)
+        return ((root, peer), content) if content else None
+
+    async def _find_listed(self, root: Root) -> SharedContent | None:
         digests = await self._catalog.digests(root)
         if (listing := await self._catalog.listing(root)) is not None:
             return SharedContent(len(listing), digests or b"", listing=listing)
@@ -148,7 +171,7 @@ class Uploads:
         return SharedContent(files[0].size, digests, _shared_files(files))
 
     def forget(self) -> None:
-        """Look every content up anew the next time it is asked for, because the catalog changed."""
+        """Look every content up anew the next time: the catalog changed, or what a peer may have."""
         with self._lock:
             self._generation += 1
             self._cache.clear()
@@ -172,14 +195,15 @@ class Uploads:
         interests = self._interests.setdefault(link, {})
         generation = self._generation
         small = await self._catalog.small_files([Root(root) for root in roots])
-        if generation == self._generation:
-            for root, file in small.items():
-                self._remember(root, SharedContent(file.files[0].size, file.digest, _shared_files(file.files)))
+        for root, file in small.items():
+            content = SharedContent(file.files[0].size, file.digest, _shared_files(file.files))
+            self._remember((root, None), content, generation)
+        granted = await self._granted.present(link.peer_id, [Root(root) for root in roots if root not in small])
         haves: list[Have] = []
         for raw in roots:
             root = Root(raw)
             interests[root] = None
-            if root in small or await self._catalog.size_of(root) is not None:
+            if root in small or await self._catalog.size_of(root) is not None or root in granted:
                 haves.append(Have(root=root, complete=True))
             elif (held := self.held(root)) and (bits := held.held) is not None:
                 haves.extend(_haves(root, bits))
@@ -207,6 +231,14 @@ class Uploads:
         with self._lock:
             active = {peer: each for peer, each in self._sent.items() if now - each.last_at < ACTIVE_SECONDS}
             return [_upload_view(peer, name_of(peer), record, now) for peer, record in active.items()]
+
+
+class _OffersTo:
+    """What one peer is offered; see ``reading.Offers``."""
+
+    def __init__(self, uploads: Uploads, peer: PeerId) -> None:
+        self.held = uploads.held
+        self.shared = partial(uploads.shared, peer=peer)
 
 
 def _shared_files(files: list[StoredFile]) -> tuple[SharedFile, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from peerterm.core.pieces import PieceRefused, Refusal
 from peerterm.errors import AuthFailed, ProtocolViolation
 from peerterm.net.identity import peer_id_of
+from peerterm.net.priority import give_way
 from peerterm.net.throttle import Throttle
 from peerterm.net.tls_stream import TlsStream, shut_down
 from peerterm.net.upload_slots import UploadSlots
@@ -118,6 +119,7 @@ class LaneServer:
             await asyncio.to_thread(thread.join)
 
     def _run(self, sock: socket.socket, host: str, release: Callable[[], None]) -> None:
+        give_way()
         try:
             self._serve_peer(self._handshake(sock))
         except (OSError, AuthFailed, ProtocolViolation) as error:

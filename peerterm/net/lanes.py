@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from peerterm.core.pieces import PieceKind, Refusal
 from peerterm.errors import PeertermError, ProtocolViolation, StorageError
+from peerterm.net.priority import give_way
 from peerterm.net.tls_stream import shut_down
 from peerterm.wire.lane import MAX_REPLY_BYTES, REPLY, ReplyHeader, decode_reply_header, encode_request
 
@@ -229,6 +230,7 @@ class _Lane:
                 shut_down(self._socket)
 
     def _run(self) -> None:
+        give_way()
         try:
             with self._connect(self._adopt) as stream:
                 stream.set_timeout(ANSWER_SECONDS)

@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from peerterm.api.events import Event
-from peerterm.config import FileSettings, NodeSettings, Settings, TransferSettings
+from peerterm.config import EventSettings, FileSettings, NodeSettings, Settings, TransferSettings
+from peerterm.config_values import EVENT_KINDS
 from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.engine.engine import Engine
 from peerterm.paths import Paths
@@ -54,7 +55,7 @@ def noise(size: int, seed: int = 0) -> bytes:
 
 @asynccontextmanager
 async def running(
-    folder: Path, name: str, *, peers: tuple[str, ...] = (), at_once: int = 3, **files: Any
+    folder: Path, name: str, *, peers: tuple[str, ...] = (), at_once: int = 3, on_event: str = "", **files: Any
 ) -> AsyncIterator[Engine]:
     """Run one engine named ``name`` with a profile of its own below ``folder``, and ``at_once`` downloads."""
     defaults: dict[str, Any] = {"download_dir": folder / name / "downloads", "scan_threads": 2}
@@ -62,6 +63,7 @@ async def running(
         node=NodeSettings(name=name, interfaces=("lo",), discovery_port=BEACON_PORT, peers=peers),
         files=FileSettings(**defaults | files),
         transfers=TransferSettings(running=at_once, min_free=0),
+        events=EventSettings(on_event=on_event, on_event_kinds=EVENT_KINDS),
     )
     async with Engine(settings, Paths.resolve(str(folder / name / "profile"), {})) as engine:
         yield engine

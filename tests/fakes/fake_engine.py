@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from peerterm.api.events import (
     Event,
-    PeerJoined,
-    PeerLeft,
     ShareChanged,
     ShareRemoved,
     Snapshot,
@@ -38,12 +36,14 @@ from peerterm.api.views import (
 from peerterm.config import Settings
 from peerterm.core import life
 from peerterm.core.queue import MAX_PRIORITY, MIN_PRIORITY
-from peerterm.errors import AmbiguousReference, InvalidPath, NotFound, NotSupported, UsageError
+from peerterm.errors import InvalidPath, NotFound, NotSupported, UsageError
+from tests.fakes.fake_base import OWN_ID as OWN_ID  # noqa: PLC0414 - tests import it from here
+from tests.fakes.fake_base import OWN_NAME, pick
+from tests.fakes.fake_offers import FakeOffers
+from tests.fakes.fake_talk import FakeTalk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
-OWN_ID = "a1" * 32
+    from collections.abc import AsyncIterator
 
 
 def make_peer(name: str, **fields: Any) -> PeerView:
@@ -101,7 +101,7 @@ def make_transfer(name: str, **fields: Any) -> TransferView:
     return TransferView(**known | fields)
 
 
-class FakeEngine:
+class FakeEngine(FakeTalk, FakeOffers):
     """Set what it holds by attribute or by the methods that also announce it.
 
     Attributes:
@@ -113,7 +113,7 @@ class FakeEngine:
     """
 
     def __init__(self) -> None:
-        self.known_peers: list[PeerView] = []
+        super().__init__()
         self.known_shares: list[ShareView] = []
         self.known_transfers: list[TransferView] = []
         self.known_streams: list[StreamView] = []
@@ -124,37 +124,19 @@ class FakeEngine:
         self.progress: dict[str, list[TransferView]] = {}
         self.indexing: list[dict[str, Any]] = [{"done_bytes": 500}, {"state": "ready", "root": "e" * 64}]
         self.limits = LimitsView(down=0, up=0)
-        self.asked: list[tuple[Any, ...]] = []
         self.open_streams = 0
-        self._subscribers: set[asyncio.Queue[Event | None]] = set()
-        self._working: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
 
     async def run_until_stopped(self) -> None:
         """Return once ``stop`` was called."""
         await self._stopped.wait()
 
-    def announce(self, event: Event) -> None:
-        """Tell all subscribers."""
-        for queue in self._subscribers:
-            queue.put_nowait(event)
-
-    def join(self, peer: PeerView) -> None:
-        """Let a peer come online."""
-        self.known_peers.append(peer)
-        self.announce(PeerJoined(peer=peer))
-
-    def leave(self, peer: PeerView) -> None:
-        """Let a peer go."""
-        self.known_peers.remove(peer)
-        self.announce(PeerLeft(peer=replace(peer, state="offline"), reason="bye"))
-
     async def status(self) -> StatusView:
         """See ``EngineApi``, as for all that follow."""
         return StatusView(
             state="stopping" if self._stopped.is_set() else "ready",
             peer_id=OWN_ID,
-            name="fake",
+            name=OWN_NAME,
             port=47470,
             version="0.1.0",
             profile="/profile",
@@ -175,7 +157,12 @@ class FakeEngine:
     async def identity(self) -> IdentityView:
         """Return a fixed identity."""
         return IdentityView(
-            peer_id=OWN_ID, tag="fake-a1a1", name="fake", port=47470, addresses=["127.0.0.1"], link="peerterm:fake"
+            peer_id=OWN_ID,
+            tag="fake-a1a1",
+            name=OWN_NAME,
+            port=47470,
+            addresses=["127.0.0.1"],
+            link="peerterm:fake",
         )
 
     async def share(self, path: str, name: str = "", visibility: str = "everyone") -> ShareView:
@@ -211,16 +198,11 @@ class FakeEngine:
                 self.known_shares[self.known_shares.index(self._share(view.share_id))] = changed
                 self.announce(ShareChanged(share=changed))
 
-        self._start(work())
+        self.start(work())
         return replace(view, state="indexing")
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
-
     def _share(self, reference: str) -> ShareView:
-        found: ShareView = _pick(self.known_shares, reference, lambda x: (x.share_id, x.name, x.path))
+        found: ShareView = pick(self.known_shares, reference, lambda x: (x.share_id, x.name, x.path))
         return found
 
     async def shares(self) -> list[ShareView]:
@@ -244,8 +226,8 @@ class FakeEngine:
 
     async def browse(self, peer: str, path: str = "", after: str = "", limit: int = 500) -> BrowsePage:
         """List ``entries``, in pages of two."""
-        if peer != "fake":
-            _pick(self.known_peers, peer, lambda x: (x.peer_id, x.name))
+        if peer != OWN_NAME:
+            pick(self.known_peers, peer, lambda x: (x.peer_id, x.name))
         first = int(after or 0)
         last = first + min(limit, 2)
         more = str(last) if last < len(self.entries) else ""
@@ -274,7 +256,7 @@ class FakeEngine:
                 await asyncio.sleep(0)
                 self._put_transfer(step)
 
-        self._start(work())
+        self.start(work())
         return first
 
     def _put_transfer(self, view: TransferView) -> None:
@@ -287,7 +269,7 @@ class FakeEngine:
         return list(self.known_transfers)
 
     def _transfer(self, reference: str) -> TransferView:
-        found: TransferView = _pick(self.known_transfers, reference, lambda x: (x.transfer_id,))
+        found: TransferView = pick(self.known_transfers, reference, lambda x: (x.transfer_id,))
         return found
 
     def _change(self, view: TransferView, **fields: Any) -> TransferView:
@@ -383,7 +365,7 @@ class FakeEngine:
     async def close_stream(self, stream: str) -> StreamView:
         """End a stream."""
         self.asked.append(("close_stream", stream))
-        found: StreamView = _pick(self.known_streams, stream, lambda x: (x.stream_id,))
+        found: StreamView = pick(self.known_streams, stream, lambda x: (x.stream_id,))
         self.known_streams.remove(found)
         self.announce(StreamRemoved(stream_id=found.stream_id))
         return found
@@ -391,7 +373,7 @@ class FakeEngine:
     async def keep(self, stream: str, directory: str = "") -> TransferView:
         """Start to download the item that is read."""
         self.asked.append(("keep", stream, directory))
-        found: StreamView = _pick(self.known_streams, stream, lambda x: (x.stream_id,))
+        found: StreamView = pick(self.known_streams, stream, lambda x: (x.stream_id,))
         transfer = make_transfer(found.items[found.item].name, root=found.items[found.item].root)
         self.known_transfers.append(transfer)
         self.announce(TransferChanged(transfer=transfer))
@@ -417,19 +399,11 @@ class FakeEngine:
                 shares=await self.shares(),
                 transfers=await self.transfers(),
                 streams=await self.streams(),
+                conversations=await self.conversations(),
+                offers=await self.offers(),
             )
             while (event := await queue.get()) is not None:
                 yield event
         finally:
             self.open_streams -= 1
             self._subscribers.discard(queue)
-
-
-def _pick(items: Iterable[Any], reference: str, keys: Any) -> Any:
-    exact = [item for item in items if reference in keys(item)]
-    found = exact or [item for item in items if keys(item)[0].startswith(reference)]
-    if not found:
-        raise NotFound(f"{reference}: there is none")
-    if len(found) > 1:
-        raise AmbiguousReference(f"{reference}: fits several")
-    return found[0]

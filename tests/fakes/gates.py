@@ -54,11 +54,10 @@ class _GatedReader(LaneReader):
 @contextmanager
 def gated(engine: Engine, chunks: int) -> Iterator[Gate]:
     """Put a gate before an engine's uploads; at the end of the block it closes."""
-    gate, uploads = Gate(chunks), engine._uploads
+    gate, uploads = Gate(chunks), engine.services.uploads
 
     def open_reader(peer: PeerId) -> LaneReader:
-        del peer
-        return _GatedReader(uploads, gate)
+        return _GatedReader(uploads.offers_to(peer), gate)
 
     uploads.open_reader = open_reader  # type: ignore[method-assign]
     try:

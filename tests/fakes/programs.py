@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ from textual.events import Key
 from textual.keys import _character_to_key, key_to_character
 from textual.pilot import Pilot
 
-from peerterm.api.views import HolderView, LogLine, ShareView, SourceView
+from peerterm.api.views import HolderView, LogLine, OfferItemView, ShareView, SourceView
 from peerterm.errors import EngineNotRunning
 from peerterm.player.finding import Choice
 from peerterm.tui import app
 from peerterm.tui.app import PeertermApp
+from peerterm.tui.links import link_to
 from tests.fakes.browsable import BrowsableEngine, file, folder
 from tests.fakes.fake_engine import OWN_ID, FakeEngine, make_hit, make_peer, make_transfer
+from tests.fakes.fake_offers import make_offer
 from tests.fakes.streamed import make_item, make_stream
 
 if TYPE_CHECKING:
@@ -26,13 +29,15 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from peerterm.api.views import TransferView
+    from peerterm.api.views import PeerView, TransferView
     from peerterm.tui.terminal import Terminal
 
 LOOKS = 500
 SETTLING = 100
 NOON = 1_755_172_800.0
 """2025-08-14, 12:00 UTC: the same day all around the world but in the farthest islands."""
+HOLIDAY = "4" * 16
+"""The offer that waits for an answer."""
 
 
 class Hand(Pilot[None]):
@@ -162,6 +167,7 @@ def populated() -> BrowsableEngine:
             position=1_000_000,
         ),
     ]
+    _talk(engine, bob, carol)
     engine.folders = {
         (bob.peer_id, ""): [folder("Music", 20), folder("Photos", 214)],
         (bob.peer_id, "Photos"): [
@@ -192,6 +198,54 @@ def populated() -> BrowsableEngine:
             ]
         )
     ]
+    return engine
+
+
+def _talk(engine: BrowsableEngine, bob: PeerView, carol: PeerView) -> None:
+    """Let some things be said, of which the last two of bob's are not read."""
+    link = link_to("c" * 64, "film.mkv", 6_000_000_000)
+    ours = make_peer("fake", peer_id=OWN_ID)
+    said: list[tuple[str, PeerView, str, dict[str, Any]]] = [
+        ("#lan", carol, "hello everybody", {}),
+        ("#lan", bob, "waves", {"kind": "me"}),
+        (carol.peer_id, carol, "is the scanner yours?", {}),
+        (bob.peer_id, bob, f"the film is up: {link}", {}),
+        (bob.peer_id, ours, "thank you", {"state": "read"}),
+        (bob.peer_id, ours, "I look at it tonight", {"state": "delivered"}),
+        (bob.peer_id, bob, "did the iso arrive? I had to start it again because the cable was out for a while", {}),
+        (bob.peer_id, bob, "fake: tell me when it has", {}),
+    ]
+    for number, (place, sender, text, fields) in enumerate(said):
+        at = NOON + 60 * number
+        known: dict[str, Any] = {"state": "received", "sent_at": at, "kept_at": at} | fields
+        engine._add(place, sender.peer_id, sender.name, text, **known)
+    for peer, unread in ((bob, 2), (carol, 0)):
+        engine._open_direct(peer)
+        engine.talk[peer.peer_id] = replace(engine.talk[peer.peer_id], unread=unread, last_at=NOON + unread)
+    for place in engine.talk:
+        engine._change_talk(place)
+
+
+def offering() -> BrowsableEngine:
+    """Return a populated engine, where an offer of bob's waits for an answer; others, and two of ours, do not."""
+    engine = populated()
+    bob, carol, _ = engine.known_peers
+    to_bob, to_carol = ({"peer_id": peer.peer_id, "peer_name": peer.name} for peer in (bob, carol))
+    items = [
+        OfferItemView(name="holiday", kind="folder", root="d" * 64, size=9_100_000_000, files=214),
+        OfferItemView(name="map.pdf", kind="file", root="f" * 64, size=4_100_000, files=1),
+    ]
+    waiting = make_offer("holiday", "map.pdf", offer_id=HOLIDAY, **to_bob)
+    engine.known_offers = [
+        make_offer("thesis.pdf", offer_id="1" * 16, state="landed", direction="out", sent_at=NOON, **to_carol),
+        make_offer("music.zip", offer_id="2" * 16, direction="out", sent_at=NOON + 60, **to_carol),
+        make_offer(
+            "talk.mkv", offer_id="3" * 16, state="accepted", directory="/home/alice/talks", sent_at=NOON, **to_bob
+        ),
+        replace(waiting, items=items, files=215, bytes=9_104_100_000, sent_at=NOON),
+    ]
+    known: dict[str, Any] = {"kind": "offer", "offer_id": HOLIDAY, "sent_at": NOON + 600, "kept_at": NOON + 600}
+    engine.hear("", bob, "offers holiday and 1 more", **known)
     return engine
 
 

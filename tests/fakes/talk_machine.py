@@ -19,6 +19,7 @@ def talk(*rooms: str, saved: Saved | None = None) -> Talk:
     return Talk(
         saved or Saved(LOG, tuple(map(ConversationId, rooms))),
         key=fake_key(0),
+        name="own",
         rng=Random(1),
         sign=lambda data: fake_signature(fake_key(0), data),
         verify=fake_verify,

@@ -133,6 +133,7 @@ class TalkingPeer:
         self.talk = Talk(
             self.store.saved(),
             key=self.key,
+            name=f"peer {self.number}",
             rng=Random(self.network.rng.random()),
             sign=lambda data: fake_signature(self.key, data),
             verify=fake_verify,

@@ -64,10 +64,10 @@ class FakeWorld:
         fake.progress[f"{HOLDER}/docs"] = [
             make_transfer("docs", kind="folder", files=1, done_files=1, state="done")
         ]
-        fake.join(self._peer)
+        fake.peer_joined(self._peer)
 
     async def leave(self) -> None:
-        self._fake.leave(self._peer)
+        self._fake.peer_left(self._peer)
 
     def hold(self) -> None:
         self._is_holding = True

@@ -119,6 +119,10 @@ def test_unknown_key_names_file_key_and_nearest(file: Path, text: str, told: str
         ("stream.player", "3"),
         ("stream.cache", '"255MiB"'),
         ("stream.cache", '"much"'),
+        ("events.on_event", '"notify \\"x"'),
+        ("events.on_event", '"\\"\\" x"'),
+        ("events.on_event", '["notify"]'),
+        ("events.on_event_kinds", '["peer_fell"]'),
         ("log.level", '"loud"'),
         ("ui.theme", '"dark"'),
         ("ui.mouse", "true"),
@@ -222,6 +226,20 @@ def test_player_is_a_name_or_a_command(file: Path) -> None:
     assert (Settings().stream.player, Settings().stream.cache) == ("auto", 2 * 2**30)
     assert (settings.stream.player, settings.stream.cache) == ("vlc -f {url}", 3 * 2**30)
     assert (AUTO, NONE, *PLAYERS) == values.PLAYERS
+
+
+def test_command_for_events_is_checked_where_it_is_set(file: Path) -> None:
+    """It is quoted as for a shell; what it is told of can be chosen, and nothing is none."""
+    set_value(file, "on_event", "notify 'a b'")
+    set_value(file, "on_event_kinds", "mention, peer_left")
+    settings = Settings.load(file)
+
+    assert Settings().events.on_event == values.command(" ") == ""
+    assert settings.events.on_event == "notify 'a b'"
+    assert settings.events.on_event_kinds == ("mention", "peer_left")
+    assert set(Settings().events.on_event_kinds) < set(values.EVENT_KINDS)
+    with pytest.raises(ConfigError, match="quoted as for a shell: No closing quotation"):
+        set_value(file, "on_event", "notify 'a b")
 
 
 def test_host_name_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:

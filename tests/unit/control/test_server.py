@@ -232,7 +232,7 @@ async def test_client_that_does_not_greet_is_dropped(
         assert await client.ended()
 
 
-@pytest.mark.parametrize("method", ["__class__", "join", "run_until_stopped", ""])
+@pytest.mark.parametrize("method", ["__class__", "peer_joined", "run_until_stopped", ""])
 async def test_methods_outside_the_contract_cannot_be_called(engine: FakeEngine, path: Path, method: str) -> None:
     """The socket reaches nothing but the contract."""
     async with raw(path) as client:

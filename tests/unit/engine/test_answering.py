@@ -151,7 +151,7 @@ class LaterRequest(Request, frozen=True, kw_only=True):
 
 async def test_unknown_request_is_refused_by_name() -> None:
     """The peer learns that this version does not know it."""
-    answering = Answering(cast("Any", None), cast("Any", None))
+    answering = Answering(*[cast("Any", None)] * 4)
 
     with pytest.raises(NotSupported, match="LaterRequest"):
         await anext(answering.answer(cast("Link", None), LaterRequest()))

@@ -88,7 +88,7 @@ async def test_only_damaged_chunks_are_fetched_again(
             patch.setattr(Journal, "mark_clean", refuse)
             async with linked(tmp_path, peer) as ben:
                 transfer_id = await interrupted(peer, ben, root, 8, "film.mkv")
-                await ben._downloads._around.journal.flush()
+                await ben.services.downloads._around.journal.flush()
         part = place(tmp_path) / "film.mkv.peerterm-part"
         had = chunks_in(part, FILM)
         hurt = set(sorted(had)[1:7:2])

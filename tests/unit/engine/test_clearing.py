@@ -70,7 +70,7 @@ async def test_one_that_is_being_cancelled_is_cleared_after_that(pair: tuple[Eng
         passed_over = await ben.clear()
         count = await ben.clear(started.transfer_id)
         await cancelling
-        store = ben._downloads.transfers._store
+        store = ben.services.downloads.transfers._store
         records = [*await store.history(10), *await store.unfinished()]
 
     assert (passed_over, count) == (0, 1)

@@ -120,7 +120,7 @@ async def test_listed_transfers_are_bounded(
     monkeypatch.setattr(transfers, "MAX_LISTED", 2)
     _, ben = pair
     ids = [(await fetched(ben, "anna/film.mkv")).transfer_id for _ in range(3)]
-    await eventually(lambda: len(ben._downloads.transfers.views()) == 2)
+    await eventually(lambda: len(ben.services.downloads.transfers.views()) == 2)
 
     assert [view.transfer_id for view in await ben.transfers()][:2] == ids[1:]
 

@@ -358,7 +358,7 @@ async def test_however_many_wait_few_parts_are_open(
     monkeypatch.setattr(runs, "MAX_IDLE", 1)
     ben, peer = loner
     waiting = dict([await stuck(ben, peer, number) for number in range(4)])
-    await eventually(lambda: len(ben._downloads.runs) == 1)
+    await eventually(lambda: len(ben.services.downloads.runs) == 1)
     states = [view.state for view in await ben.transfers()]
     monkeypatch.setattr(transfer, "CONNECTING_SECONDS", 5.0)
     peer.haves.clear()
@@ -436,7 +436,7 @@ async def test_what_a_transfer_has_is_written_while_it_runs(
         with gated(anna, 2):
             await partly_fetched(ben, "anna/film.mkv", 2 * MIB)
             async with asyncio.timeout(10):
-                while (record := (await ben._downloads.transfers._store.unfinished())[0]).bytes < 2 * MIB:
+                while (record := (await ben.services.downloads.transfers._store.unfinished())[0]).bytes < 2 * MIB:
                     await asyncio.sleep(0.01)
 
     assert (record.state, record.size) == ("running", len(FILM))
@@ -452,9 +452,9 @@ async def test_history_keeps_its_order_over_engines(pair: tuple[Engine, Engine],
         await ben.cancel(second)
         await ben.cancel(first)
         gate.open()
-    store = ben._downloads.transfers._store
+    store = ben.services.downloads.transfers._store
     before = await store.history(9)
-    await ben._downloads.transfers.save(*ben._downloads.transfers)
+    await ben.services.downloads.transfers.save(*ben.services.downloads.transfers)
 
     assert [record.id for record in before] == [first, second]
     assert await store.history(9) == before

@@ -262,7 +262,7 @@ async def test_flat_sum_that_lies_fails_and_keeps_nothing(tmp_path: Path) -> Non
     wanted = hashlib.sha256(b"what I want").digest()
     async with network(tmp_path, "anna", "ben") as (anna, ben):
         await shared(anna, write(tmp_path / "trap.exe", noise(2_500_000)))
-        database = anna._sharing._store._database
+        database = anna.services.sharing._store._database
         async with database.transaction() as connection:
             await connection.execute("UPDATE entries SET sha256 = ?", (wanted,))
         got = await finished(ben, (await ben.get(f"sha256:{wanted.hex()}")).transfer_id)

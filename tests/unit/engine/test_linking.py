@@ -13,8 +13,11 @@ from peerterm.core.ids import PeerId
 from peerterm.core.presence import Beacon, BeaconKind
 from peerterm.engine.linking import split_address
 from peerterm.errors import ProtocolViolation
-from peerterm.wire.messages import Gossip, HaveUpdate, PeerAddress, Status
+from peerterm.net.dialer import dial_link
+from peerterm.wire.codec import encode
+from peerterm.wire.messages import TALK, Gossip, HaveUpdate, Message, PeerAddress, Status, TalkHeads, TalkLeave
 from peerterm.wire.session import CloseCode
+from tests.fakes.chatting import LAN
 from tests.fakes.engines import eventually, first, network, running, shared, until_online, write
 from tests.fakes.fake_peer import FakePeer, fake_peer
 from tests.fakes.linked import LOOPBACK, contexts_of, hello_of
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peerterm.engine.engine import Engine
+    from peerterm.net.link import Connected
 
 
 def status(name: str, shares: int = 0) -> Status:
@@ -61,7 +65,7 @@ async def test_status_with_a_hostile_name_closes_the_link(anna: Engine, tmp_path
 
         assert closed.code == CloseCode.PROTOCOL
         assert closed.by_peer
-        await eventually(lambda: not anna._peers.links())
+        await eventually(lambda: not anna.services.peers.links())
         assert await peer_names(anna) == {"mallory": "offline"}
 
 
@@ -69,7 +73,7 @@ async def test_hello_with_a_hostile_name_opens_no_link(anna: Engine, tmp_path: P
     """Such a peer is never shown."""
     async with fake_peer(tmp_path, anna) as peer:
         await peer.link.close()
-        await eventually(lambda: not anna._peers.links())
+        await eventually(lambda: not anna.services.peers.links())
         stranger = FakePeer(contexts_of(tmp_path, "stranger"), "a\x1b[2J")
         await stranger.listen()
         await stranger.connect(anna)
@@ -197,7 +201,7 @@ async def test_own_address_is_no_peer(tmp_path: Path) -> None:
     """An engine that is told its own address notices and lets go."""
     async with running(tmp_path, "anna") as anna:
         port = (await anna.status()).port
-        await eventually(lambda: anna._linking._addresses)
+        await eventually(lambda: anna.services.linking._addresses)
         dial(anna, port)
         await eventually(lambda: failures(anna))
 
@@ -208,7 +212,7 @@ async def test_copy_of_the_profile_is_told_once(anna: Engine) -> None:
     """Two engines with one key cannot both be reached: the user is told."""
     own = PeerId((await anna.status()).peer_id)
     beacon = Beacon(own, b"another!", 47470, 1, BeaconKind.HELLO)
-    notice = await first(anna, Notice, after=lambda: anna._linking._heard(beacon, "10.0.0.7"))
+    notice = await first(anna, Notice, after=lambda: anna.services.linking._heard(beacon, "10.0.0.7"))
 
     assert notice.level == "warning"
     assert "10.0.0.7" in notice.text
@@ -217,8 +221,8 @@ async def test_copy_of_the_profile_is_told_once(anna: Engine) -> None:
 async def test_engine_that_wakes_up_checks_its_links(tmp_path: Path) -> None:
     """After a sleep or a change of network every peer is asked whether it lives."""
     async with network(tmp_path, "anna", "ben") as (anna, _):
-        (link,) = anna._peers.links()
-        anna._linking._addresses_changed(anna._linking.addresses())
+        (link,) = anna.services.peers.links()
+        anna.services.linking._addresses_changed(anna.services.linking.addresses())
         await eventually(lambda: link.rtt is not None)
 
         assert (await anna.status()).peers == 1
@@ -228,8 +232,8 @@ async def test_beacon_of_a_restarted_peer_has_its_link_checked(anna: Engine, tmp
     """A beacon proves nothing; the link does."""
     async with fake_peer(tmp_path, anna) as peer:
         await until_online(anna, 1)
-        (link,) = anna._peers.links()
-        anna._linking._heard(Beacon(link.peer_id, b"another!", peer.port, 1, BeaconKind.HELLO), LOOPBACK)
+        (link,) = anna.services.peers.links()
+        anna.services.linking._heard(Beacon(link.peer_id, b"another!", peer.port, 1, BeaconKind.HELLO), LOOPBACK)
         await eventually(lambda: link.rtt is not None)
 
         assert (await anna.status()).peers == 1
@@ -239,10 +243,12 @@ async def test_link_whose_own_address_is_gone_is_dropped(anna: Engine, tmp_path:
     """Nothing can come over it any more, so nobody waits for an answer."""
     async with fake_peer(tmp_path, anna):
         await until_online(anna, 1)
-        (link,) = anna._peers.links()
+        (link,) = anna.services.peers.links()
         link.local_host = "10.9.9.9"
         left = await first(
-            anna, PeerLeft, after=lambda: anna._linking._addresses_changed(anna._linking.addresses())
+            anna,
+            PeerLeft,
+            after=lambda: anna.services.linking._addresses_changed(anna.services.linking.addresses()),
         )
 
     assert left.reason == "lost"
@@ -253,18 +259,18 @@ async def test_message_that_opens_links_is_not_said_on_an_open_one(anna: Engine,
     async with fake_peer(tmp_path, anna):
         await until_online(anna, 1)
         with pytest.raises(ProtocolViolation):
-            anna._linking.received(anna._peers.links()[0], hello_of("again"))
+            anna.services.linking.received(anna.services.peers.links()[0], hello_of("again"))
 
 
 def dial(engine: Engine, port: int) -> None:
     """Let an engine dial an address as if the user had named it."""
-    linking = engine._linking
+    linking = engine.services.linking
     linking._perform(linking._presence.learned(None, LOOPBACK, port, time.monotonic(), "manual"))
 
 
 def failures(engine: Engine) -> int:
     """Return how many dials have failed in a row, at the worst address."""
-    return max((contact.failures for _, contact in engine._linking._presence._book), default=0)
+    return max((contact.failures for _, contact in engine.services.linking._presence._book), default=0)
 
 
 async def test_bug_in_a_dial_ends_only_the_dial(
@@ -339,3 +345,48 @@ async def test_two_links_of_one_process_become_one(anna: Engine, tmp_path: Path)
 def test_address_is_split(text: str, address: tuple[str, int]) -> None:
     """The port may be left out."""
     assert split_address(text) == address
+
+
+async def rushed(engine: Engine, folder: Path, *messages: Message, name: str = "mallory") -> Connected:
+    """Link to an engine, and say all this in one piece with the HELLO."""
+    connected = await dial_link(LOOPBACK, (await engine.status()).port, contexts_of(folder, "mallory.key"))
+    hello = hello_of(name, features=[TALK])
+    connected.writer.write(b"".join(map(encode, (hello, *messages))))
+    return connected
+
+
+async def test_what_comes_with_the_hello_is_heard(anna: Engine, tmp_path: Path) -> None:
+    """A peer says it once, however busy this machine is; in the order in which it was said."""
+    said = [TalkHeads(room="#lan", heads=[]), Status(name="eve", shares=3, size=1, seq=1)]
+    connected = await rushed(anna, tmp_path, *said)
+    await until_online(anna, 1)
+
+    assert anna.services.talk_driver.talk.members(LAN) == [(await anna.peers())[0].peer_id]
+    assert [(view.name, view.shares) for view in await anna.peers()] == [("eve", 3)]
+    connected.writer.transport.abort()
+
+
+@pytest.mark.parametrize("said", [[TalkLeave(room="lan")], [TalkHeads(room="#lan", heads=[])] * 4])
+async def test_what_comes_with_the_hello_is_bounded_and_judged(
+    anna: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[Message]
+) -> None:
+    """As all that comes later is: the link ends."""
+    monkeypatch.setattr("peerterm.engine.linking.MAX_EARLY", 3)
+    connected = await rushed(anna, tmp_path, *said)
+    async with asyncio.timeout(10):
+        await connected.reader.read()
+    await eventually(lambda: not anna.services.peers.links())
+
+    assert not anna.services.linking._early
+    connected.writer.transport.abort()
+
+
+async def test_link_that_is_refused_tells_nothing(anna: Engine, tmp_path: Path) -> None:
+    """Whatever came with its HELLO."""
+    connected = await rushed(anna, tmp_path, TalkHeads(room="#lan", heads=[]), name="\x1b[31m")
+    async with asyncio.timeout(10):
+        await connected.reader.read()
+
+    assert not anna.services.talk_driver.talk.heard_of()
+    assert not await anna.peers()
+    connected.writer.transport.abort()

@@ -27,10 +27,10 @@ async def test_pause_takes_back_what_was_asked_for(tmp_path: Path) -> None:
         await shared(anna, write(tmp_path / "film.mkv", noise(32 * MIB)))
         with gated(anna, 1) as gate:
             started = await partly_fetched(ben, "anna/film.mkv", MIB)
-            await eventually(lambda: ben._lanes._askers)
+            await eventually(lambda: ben.services.lanes._askers)
             await ben.pause(started.transfer_id)
             async with asyncio.timeout(AT_ONCE):
-                await eventually(lambda: not ben._lanes._askers)
+                await eventually(lambda: not ben.services.lanes._askers)
             gate.open()
             await ben.resume(started.transfer_id)
             done = await finished(ben, started.transfer_id)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 def reserved(engine: Engine, transfer_id: str) -> tuple[int, int]:
     """Return the bytes and files that are reserved for a transfer."""
-    found = engine._downloads._around.space._ledger.reserved[TransferId(transfer_id)]
+    found = engine.services.downloads._around.space._ledger.reserved[TransferId(transfer_id)]
     return found.size, found.files
 
 

@@ -128,8 +128,8 @@ async def test_what_is_noted_is_noted_once(pair: tuple[Engine, Engine], tmp_path
     """The next engine has nothing left to note of what ended in order."""
     _, ben = pair
     await fetched(ben, "anna/film.mkv")
-    await eventually(lambda: not len(ben._downloads.runs))
-    (record,) = await ben._downloads.transfers._store.history(10)
+    await eventually(lambda: not len(ben.services.downloads.runs))
+    (record,) = await ben.services.downloads.transfers._store.history(10)
 
     assert (record.state, record.path, record.part) == ("done", str(place(tmp_path) / "film.mkv"), "")
 
@@ -142,13 +142,13 @@ async def test_pause_of_a_client_that_leaves_is_fulfilled(pair: tuple[Engine, En
     anna, ben = pair
     with gated(anna, 1):
         started = await ben.get("anna/film.mkv")
-        transfer = ben._downloads.transfers.find(started.transfer_id)
+        transfer = ben.services.downloads.transfers.find(started.transfer_id)
         leaving = asyncio.ensure_future(ben.pause(started.transfer_id))
         await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.wait([leaving])
 
-        assert transfer.order.transfer_id not in ben._downloads.runs
+        assert transfer.order.transfer_id not in ben.services.downloads.runs
         assert not transfer.turn.locked()
     assert [view.state for view in await downloads_of(ben)] == ["paused"]
 
@@ -190,15 +190,15 @@ async def test_news_concern_what_runs_only(pair: tuple[Engine, Engine], monkeypa
     _, ben = pair
     for _ in range(3):
         await fetched(ben, "anna/film.mkv")
-    await eventually(lambda: not len(ben._downloads.runs))
+    await eventually(lambda: not len(ben.services.downloads.runs))
     looked_at: list[Transfer] = []
 
     def fetching(transfer: Transfer) -> Any:
         looked_at.append(transfer)
 
-    (link,) = ben._peers.links()
+    (link,) = ben.services.peers.links()
     monkeypatch.setattr(Transfer, "fetching", property(fetching))
-    ben._have_update(link, HaveUpdate(root=Root(b"r" * 32)))
-    ben._downloads.runs.link_opened(link)
+    ben.services.downloads.runs.have_update(link, HaveUpdate(root=Root(b"r" * 32)))
+    ben.services.downloads.runs.link_opened(link)
 
     assert looked_at == []

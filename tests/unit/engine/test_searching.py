@@ -103,7 +103,7 @@ async def test_start_of_two_roots_is_not_guessed(anna: Engine, peer: FakePeer) -
 async def test_one_peer_that_offers_a_content_twice_is_one_holder(anna: Engine, peer: FakePeer) -> None:
     """Two entries of one root are one content."""
     peer.entries = [wire_entry(FILM, name, size=4) for name in ("a.mkv", "b.mkv")]
-    found = await anna._searching.find(FILM.hex())
+    found = await anna.services.searching.find(FILM.hex())
 
     assert len(found.holders) == 1
     assert found.entry.path == ("a.mkv",)

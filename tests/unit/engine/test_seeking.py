@@ -37,7 +37,7 @@ async def until_noted(engine: Engine, name: str, count: int) -> None:
     """Wait until so many finished downloads of a name are in the database, which takes up to a second."""
 
     async def noted() -> int:
-        records = await engine._downloads.transfers._store.history(100)
+        records = await engine.services.downloads.transfers._store.history(100)
         return sum(record.state == "done" and record.name == name for record in records)
 
     async with asyncio.timeout(PATIENCE):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerterm.api.events import ShareChanged, ShareRemoved
+from peerterm.engine import scanning
 from peerterm.engine import sharing as module
 from peerterm.errors import AmbiguousReference, DiskFull, InvalidName, InvalidPath, NotFound
 from peerterm.store.scanner import Scan, ScanResult
@@ -76,7 +77,7 @@ async def test_progress_is_shown_while_a_scan_runs(
     anna: Engine, tmp_path: Path, scans: Scans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Subscribers see a share being indexed before it is ready."""
-    monkeypatch.setattr(module, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(scanning, "PROGRESS_SECONDS", 0.01)
     scans.may_go_on.clear()
     share = await anna.share(str(write(tmp_path / "film.mkv", b"film")))
     await scans.until(1)

@@ -128,7 +128,7 @@ async def test_next_item_is_fetched_before_it_is_asked_for(tmp_path: Path) -> No
         await shared(ada, tmp_path / "album")
         stream = await ben.stream("ada/album")
         await read(stream.url)
-        second = ben._streams._streams[stream.stream_id].items[1].playable
+        second = ben.services.streams._streams[stream.stream_id].items[1].playable
         await eventually(lambda: second.ahead == 2 * MIB)
         view = await only(ben)
 
@@ -171,7 +171,7 @@ async def test_download_is_read_as_far_as_it_goes_and_hurried(tmp_path: Path) ->
         root = await shared(ada, tmp_path / "share" / "film.mkv")
         await ben.limit(down=8 * MIB)
         transfer = await ben.get(root)
-        await eventually(lambda: ben._downloads.runs.download_of(bytes.fromhex(root)) is not None)  # type: ignore[arg-type]
+        await eventually(lambda: ben.services.downloads.runs.download_of(bytes.fromhex(root)) is not None)  # type: ignore[arg-type]
         stream = await ben.stream(root)
         whole = await read(stream.url)
         done = await finished(ben, transfer.transfer_id)
@@ -189,7 +189,7 @@ async def test_what_was_watched_is_not_fetched_again_to_keep_it(
     data = noise(48 * MIB)
     stream = await ben.stream(offer(peer, data))
     await read(stream.url, 0, 8 * MIB - 1)
-    await eventually(lambda: ben._streams.views()[0].rate == 0)
+    await eventually(lambda: ben.services.streams.views()[0].rate == 0)
     watched = (await only(ben)).bytes
     kept = await ben.keep(stream.stream_id[:4], str(tmp_path / "kept"))
     done = await finished(ben, kept.transfer_id)
@@ -233,9 +233,9 @@ async def test_reader_waits_while_nobody_has_it_and_goes_on_when_somebody_has(be
     stream = await ben.stream(offer(peer, data))
     await read(stream.url, 0, 99)
     peer.links[-1].cancel()
-    await eventually(lambda: not ben._peers.links())
+    await eventually(lambda: not ben.services.peers.links())
     reading = asyncio.create_task(read(stream.url, 120 * MIB, 120 * MIB + 9))
-    await eventually(lambda: ben._streams.views()[0].state == "waiting")
+    await eventually(lambda: ben.services.streams.views()[0].state == "waiting")
     await peer.connect(ben)
 
     assert await reading == data[120 * MIB : 120 * MIB + 10]
@@ -295,7 +295,7 @@ async def test_stream_nobody_reads_ends(ben: Engine, peer: FakePeer, monkeypatch
     """An address that was forgotten is not open for ever."""
     monkeypatch.setattr(streaming, "IDLE_SECONDS", 0.05)
     await ben.stream(offer(peer, FILM))
-    await eventually(lambda: not ben._streams.views())
+    await eventually(lambda: not ben.services.streams.views())
 
     assert await ben.streams() == []
 
@@ -345,22 +345,22 @@ async def test_streams_are_found_by_their_first_digits(ben: Engine, peer: FakePe
         await ben.close_stream("zz")
     with pytest.raises(NotFound, match="no stream ''"):
         await ben.close_stream("")
-    ben._streams._streams = {f"aa{key}": stream for key, stream in ben._streams._streams.items()}
+    ben.services.streams._streams = {f"aa{key}": stream for key, stream in ben.services.streams._streams.items()}
     with pytest.raises(AmbiguousReference, match="fits 2 streams"):
         await ben.close_stream("aa")
-    ben._streams._streams = {key[2:]: stream for key, stream in ben._streams._streams.items()}
+    ben.services.streams._streams = {key[2:]: stream for key, stream in ben.services.streams._streams.items()}
 
 
 async def test_what_made_room_is_fetched_again_when_it_is_read(ben: Engine, peer: FakePeer) -> None:
     """A film larger than the cache is read whole, twice; the cache stays as small as it is."""
     data = noise(24 * MIB)
-    ben._cache._slots = 8
+    ben.services.cache._slots = 8
     stream = await ben.stream(offer(peer, data))
     first, second = await read(stream.url), await read(stream.url)
     chunks = [piece.index for piece in peer.served if piece.kind is PieceKind.CHUNK]
 
     assert first == second == data
-    assert ben._cache.held_bytes <= 8 * MIB
+    assert ben.services.cache.held_bytes <= 8 * MIB
     assert len(chunks) >= 24 + 16
 
 
@@ -372,7 +372,7 @@ async def test_film_that_landed_is_read_though_nobody_is_online(tmp_path: Path) 
             root = await shared(ada, tmp_path / "share" / "film.mkv")
             await until_online(ben, 1)
             await finished(ben, (await ben.get(root)).transfer_id)
-        await eventually(lambda: not ben._peers.links())
+        await eventually(lambda: not ben.services.peers.links())
         stream = await ben.stream(root)
         whole = await read(stream.url)
 

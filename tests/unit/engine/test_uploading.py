@@ -12,9 +12,11 @@ from peerterm.core.ids import PeerId, Root, ShareId
 from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.pieces import Piece, PieceKind, PieceRefused, Refusal
 from peerterm.engine import uploading as module
+from peerterm.engine.granted import Granted
 from peerterm.engine.uploading import Uploads
 from peerterm.store.catalog import CatalogReader
 from peerterm.store.database import Database
+from peerterm.store.grants import GrantStore
 from peerterm.store.ignore import IgnoreRules
 from peerterm.store.scanner import Scan
 from peerterm.store.shares import ShareStore
@@ -37,6 +39,8 @@ ANNA, BEN = PeerId("a" * 64), PeerId("b" * 64)
 
 class Ear:
     """As much of a link as is told news."""
+
+    peer_id = ANNA
 
     def __init__(self) -> None:
         self.heard: list[Message] = []
@@ -73,12 +77,12 @@ async def uploads(tmp_path: Path) -> AsyncIterator[Uploads]:
     rules = IgnoreRules.from_share(tmp_path / "share", (), share_hidden=False)
     scan = Scan(tmp_path / "share", ignore=rules, cache={}, threads=1, bytes_per_second=None)
     await store.apply_scan(share, await asyncio.to_thread(scan.run))
-    yield Uploads(CatalogReader(database))
+    yield Uploads(CatalogReader(database), Granted(GrantStore(database)))
     await database.close()
 
 
 async def shared(uploads: Uploads, root: Root) -> SharedContent:
-    return await asyncio.to_thread(uploads.shared, root)
+    return await asyncio.to_thread(uploads.shared, root, ANNA)
 
 
 async def refusal_of(uploads: Uploads, root: Root) -> Refusal:

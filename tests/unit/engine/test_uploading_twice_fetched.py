@@ -8,9 +8,11 @@ import pytest
 
 from peerterm.core.bitfield import Bitfield
 from peerterm.core.ids import Root
+from peerterm.engine.granted import Granted
 from peerterm.engine.uploading import Uploads
 from peerterm.store.catalog import CatalogReader
 from peerterm.store.database import Database
+from peerterm.store.grants import GrantStore
 from peerterm.wire.messages import HaveUpdate
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class OnItsWay:
 class Ear:
     """As much of a link as is told news."""
 
+    peer_id = "a" * 64
+
     def __init__(self) -> None:
         self.heard: list[HaveUpdate] = []
 
@@ -50,7 +54,7 @@ class Ear:
 async def uploads(tmp_path: Path) -> AsyncIterator[Uploads]:
     """Uploads of an engine that shares nothing."""
     database = await Database.open(tmp_path / "peerterm.db")
-    yield Uploads(CatalogReader(database))
+    yield Uploads(CatalogReader(database), Granted(GrantStore(database)))
     await database.close()
 
 
