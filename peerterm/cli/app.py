@@ -15,9 +15,11 @@ from peerterm import __version__
 from peerterm.cli import (
     completion,
     demo,
+    verbs_chat,
     verbs_config,
     verbs_content,
     verbs_engine,
+    verbs_offers,
     verbs_peers,
     verbs_shares,
     verbs_stream,
@@ -41,6 +43,7 @@ app = App(
   peerterm search holiday          what they have
   peerterm get 3fa9c21b            fetch it
   peerterm stream 3fa9c21b         watch or hear it while it comes in
+  peerterm chat send anna hello    talk; peerterm chat follow hears it
 
 A REF is a root or its first 8 or more digits, sha256:HEX, or PEER/share/path.
 A PEER is a name, an id, or the first digits of one.
@@ -57,6 +60,8 @@ for _verbs in (
     verbs_content,
     verbs_stream,
     verbs_transfers,
+    verbs_chat,
+    verbs_offers,
     verbs_engine,
     verbs_config,
 ):

@@ -96,7 +96,7 @@ def test_newcomer_fetches_when_somebody_has_it(fake: FakeEngine, serving: Served
 
     def appear() -> None:
         fake.progress[REFERENCE] = [make_transfer("Postcards", state="done")]
-        fake.join(make_peer("you"))
+        fake.peer_joined(make_peer("you"))
 
     async def work() -> None:
         fetching = asyncio.create_task(demo_peer._fetch(home, REFERENCE))

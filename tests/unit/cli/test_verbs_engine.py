@@ -139,7 +139,7 @@ def test_events_are_one_object_a_line(
     fake: FakeEngine, serving: ServedEngine, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stream starts with a snapshot and ends with the engine."""
-    later = iter([lambda: fake.join(make_peer("anna\u202e")), serving.stop])
+    later = iter([lambda: fake.peer_joined(make_peer("anna\u202e")), serving.stop])
 
     def announce(value: object) -> None:
         common.print_json(value)

@@ -51,9 +51,9 @@ def test_wait_returns_once_enough_are_online(
         async for event in events():
             yield event
             if event.event == "snapshot":
-                fake.leave(anna)
-                fake.join(make_peer("bert"))
-                fake.join(make_peer("carl"))
+                fake.peer_left(anna)
+                fake.peer_joined(make_peer("bert"))
+                fake.peer_joined(make_peer("carl"))
 
     monkeypatch.setattr(fake, "events", busy)
     done = run("peers", "--wait", "2", "--timeout", "10", "--json")

@@ -94,13 +94,13 @@ def test_share_that_ends_meanwhile_is_told(
         await fake.unshare(view.share_id)
 
     index = fake._index
-    fake._index = lambda view: (fake._start(gone(view)), index(view))[1]  # type: ignore[method-assign, func-returns-value]
+    fake._index = lambda view: (fake.start(gone(view)), index(view))[1]  # type: ignore[method-assign, func-returns-value]
     removed = run("share", str(tmp_path))
 
     async def stop() -> None:
         await fake.stop()
 
-    fake._index = lambda view: (fake._start(stop()), index(view))[1]  # type: ignore[method-assign, func-returns-value]
+    fake._index = lambda view: (fake.start(stop()), index(view))[1]  # type: ignore[method-assign, func-returns-value]
     ended = run("share", str(tmp_path))
 
     assert (removed.code, ended.code) == (4, 3)
