@@ -24,9 +24,10 @@ from peerterm.tui.engine_app import EngineApp
 from peerterm.tui.keys import Action, bindings_of
 from peerterm.tui.local_player import LocalPlayer, chooser
 from peerterm.tui.modals.too_small import TooSmall, is_too_small
+from peerterm.tui.sending import send
 from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.themes import THEMES
-from peerterm.tui.typed_keys import TypedKeys
+from peerterm.tui.typed_keys import TypedKeys, takes_letters
 from peerterm.tui.watching import Watching
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ INTERRUPT_SECONDS = 2.0
 MAX_COPIED_BYTES = 65_536
 """Most bytes sent to the clipboard: many terminals drop a longer sequence."""
 
-OPENERS = frozenset({"help", "settings", "command_palette", "jump", "attention"})
+OPENERS = frozenset({"help", "settings", "command_palette", "jump", "attention", "inbox"})
 """Actions that lead elsewhere, and so wait until an open dialog is answered."""
 
 
@@ -205,12 +206,18 @@ class PeertermApp(EngineApp):
             self.show_pane(chosen)
 
     def action_attention(self) -> None:
-        """Go to what needs attention: a transfer that failed, a share that is missing."""
-        if alarm := self.model.next_alarm():
-            pane, row_id = alarm
-            self.show_pane(pane).point_at(row_id)
-        else:
+        """Go to what needs attention: what failed, is offered to us, was said to us, a share that is missing."""
+        alarm = self.model.next_alarm()
+        if alarm is None:
             self.say("nothing needs attention")
+        elif alarm[0] == "inbox":
+            self.open_inbox(alarm[1])
+        else:
+            self.show_pane(alarm[0]).point_at(alarm[1])
+
+    def action_inbox(self) -> None:
+        """Show what peers offer us, and we offer them."""
+        self.open_inbox()
 
     def action_redraw(self) -> None:
         """Draw everything anew."""
@@ -225,11 +232,13 @@ class PeertermApp(EngineApp):
             self.say("there is no shell to suspend to")
 
     def action_leave_input(self) -> None:
-        """Leave what was begun: asking for downloads, an input, a filter."""
+        """Leave what was begun: asking for downloads, reading what is to be sent, an input, a filter."""
         if self.workers.cancel_group(self, "downloads"):
             self.say("stopped; what was asked for goes on")
         elif self.workers.cancel_group(self, "watching"):
             self.say("given up")
+        elif not takes_letters(self.focused) and self.workers.cancel_group(self, "sending"):
+            pass  # which says so
         else:
             self.pane.back()
 
@@ -295,9 +304,30 @@ class PeertermApp(EngineApp):
         assert isinstance(pane, FilesPane)
         pane.open_folder(peer_id, path)
 
+    def talk_to(self, conversation: str) -> None:
+        """Write in a conversation: a room, or that with a peer, by its id."""
+        from peerterm.tui.panes.chat import ChatPane  # noqa: PLC0415
+
+        pane = self.show_pane("chat")
+        assert isinstance(pane, ChatPane)
+        pane.open(conversation, to_write=True)
+
     def download(self, roots: Sequence[str], directory: str = "", only: Sequence[str] | None = None) -> None:
         """Download contents by their roots into a folder, or into the configured one; Esc stops asking for more."""
         self.run_worker(self._ask(download(self, roots, directory, only), ""), group="downloads")
+
+    def send(self, peers: Sequence[str], paths: Sequence[str]) -> None:
+        """Offer what absolute paths name to peers by their ids; Esc gives up as long as it is read."""
+        self.run_worker(self._ask(send(self, peers, paths), ""), group="sending")
+
+    def open_inbox(self, offer_id: str = "", *, is_opened: bool = False) -> None:
+        """Show the offers, with the cursor on one of them, or that one's items."""
+        from peerterm.tui.modals.inbox import Inbox  # noqa: PLC0415
+        from peerterm.tui.modals.offer import OfferScreen  # noqa: PLC0415
+
+        self.push_screen(Inbox(offer_id))
+        if is_opened:  # at once: the next key is for it
+            self.push_screen(OfferScreen(offer_id))
 
     def stream_moved(self, stream_id: str) -> None:
         """Show a stream anew, soon: the player that shows it moved."""

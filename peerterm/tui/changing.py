@@ -49,10 +49,14 @@ async def change_setting(program: PeertermApp, file: Path, name: str, text: str 
 
 def _take_up(program: PeertermApp, file: Path, name: str) -> None:
     wanted, _ = read_preferences(file, os.environ)
-    if name == "ui.theme":
-        program.theme = terminal_for(os.environ, wanted).theme
+    if name == "chat.bell":
+        program.rings = wanted.chat.bell
+    elif name == "chat.notices":
+        program.model.talk.shows_notices = wanted.chat.notices
+    elif name == "ui.theme":
+        program.theme = terminal_for(os.environ, wanted.ui).theme
     elif name == "ui.keymap":
-        program.user_keymap = dict(wanted.keymap)
+        program.user_keymap = dict(wanted.ui.keymap)
         program.set_keymap(program.user_keymap)
         program.main.refresh_frame()
 

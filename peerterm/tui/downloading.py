@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MAX_SHARES = 10_000
 """Most shares of a peer that are downloaded at once; it may say that more follow for ever."""
 
+DOWNLOAD_SETTING = "files.download_dir"
+
 PROGRESS_SECONDS = 1.0
 """How often it is said how many were asked for."""
 
@@ -45,6 +47,15 @@ async def everything_of(engine: EngineApi, peer_id: str) -> list[EntryView]:
         if not after:
             break
     return entries
+
+
+async def usual_folder(program: PeertermApp) -> str:
+    """Return where downloads go unless the user says otherwise, as a suggestion."""
+    try:
+        settings = await program.attachment.engine.settings()
+    except PeertermError:
+        return "~/"
+    return next((each.value for each in settings if each.name == DOWNLOAD_SETTING), "~/")
 
 
 def ask_for_everything(peers: Sequence[PeerView]) -> Confirm:

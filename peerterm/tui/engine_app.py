@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -16,13 +17,13 @@ from peerterm.api.events import Snapshot
 from peerterm.errors import PeertermError
 from peerterm.tui.attachment import Attachment
 from peerterm.tui.main_screen import MainScreen
+from peerterm.tui.modals.dialog import Dialog
 from peerterm.tui.model import MAX_NEWS, Model
 from peerterm.tui.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from peerterm.api.engine import EngineApi
     from peerterm.api.events import Event
@@ -47,6 +48,7 @@ class EngineApp(App[None]):
         main: What is below all dialogs.
         news: What the user was told last: Unix time, level and text, oldest first.
         told: How much the user was told in all.
+        rings: Whether the terminal's bell tells that somebody speaks to us.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class EngineApp(App[None]):
         self.main = MainScreen(self.model)
         self.news: deque[tuple[float, str, str]] = deque(maxlen=MAX_NEWS)
         self.told = 0
+        self.rings = False
         self._config = config
         self._is_welcome = config is not None
         self._is_dirty = False
@@ -72,6 +75,13 @@ class EngineApp(App[None]):
     def get_default_screen(self) -> MainScreen:
         """Return the screen to begin with, as Textual asks for it."""
         return self.main
+
+    @property
+    def settings_file(self) -> Path | None:
+        """Where settings are kept; unknown only as long as no engine said its profile."""
+        if self._config is None and self.model.status:
+            return Path(self.model.status.profile) / "config.toml"
+        return self._config
 
     def look_for_engine(self) -> None:
         """Attach from now on, as long as the app runs."""
@@ -101,8 +111,13 @@ class EngineApp(App[None]):
         changes = self.model.take_changes()
         for level, text in changes.news:
             self._note(level, text)
+        if changes.calls and self.rings:
+            self.bell()
         with self.batch_update():
             self.main.show(changes)
+            for screen in self.screen_stack:
+                if isinstance(screen, Dialog):
+                    screen.show(changes)
         if changes.everything and self._is_welcome:
             self._welcome()
 

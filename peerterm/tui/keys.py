@@ -96,6 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("global.zoom", ("z",), "zoom", "zoom", "Give this pane the whole screen, or give it back"),
     Action("global.pause_all", ("P",), "pause_all", "pause all", "Pause every transfer, or resume all of them"),
     Action("global.bandwidth", ("b",), "bandwidth", "limit", "Limit the rate of everything or of one transfer"),
+    Action("global.inbox", ("I",), "inbox", "inbox", "Answer what peers offer you, and see what you offer"),
     Action("global.start", ("E",), "start_engine", "start", "Start the engine again after it was stopped"),
     Action("list.down", ("j", "down"), "down", "down", "Move down"),
     Action("list.up", ("k", "up"), "up", "up", "Move up"),
@@ -108,12 +109,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("list.mark", ("space",), "mark", "mark", "Mark the row, or take its mark away", 6),
     Action("list.mark_all", ("A",), "mark_all", "mark all", "Mark every row, or take all marks away"),
     Action("peers.browse", ("enter", "l", "right"), "browse", "browse", "Browse what the peer shares", 1),
-    Action("peers.get_all", ("d",), "download", "get", "Download everything that the peer shares", 2),
-    Action("peers.filter", ("slash",), "filter", "filter", "Show only peers whose name has these words", 3),
-    Action("peers.sort", ("s",), "sort", "sort", "Choose the order of the peers", 4),
+    Action("peers.message", ("m",), "message", "write", "Write to the peer", 2),
+    Action("peers.get_all", ("d",), "download", "get", "Download everything that the peer shares", 3),
+    Action("peers.send", ("S",), "send", "send", "Send a file or folder to who is marked, or to this peer", 4),
+    Action("peers.filter", ("slash",), "filter", "filter", "Show only peers whose name has these words"),
+    Action("peers.sort", ("s",), "sort", "sort", "Choose the order of the peers"),
     Action("peers.copy", ("y",), "copy", "copy", "Copy the name, address or id"),
     Action("peers.info", ("i",), "info", "info", "Say all that is known of the peer"),
-    Action("peers.own", ("m",), "own_link", "own link", "Show the link and QR code of this machine"),
+    Action("peers.own", ("L",), "own_link", "own link", "Show the link and QR code of this machine"),
     Action(
         "files.open",
         ("enter", "l", "right"),
@@ -126,6 +129,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("files.get", ("d",), "download", "get", "Download what is marked, or this", 1),
     Action("files.get_to", ("D",), "download_to", "get to", "Download into a folder of your choice"),
     Action("files.watch", ("w",), "watch", "watch", "Play the film, the song, or what is in the folder", 2),
+    Action("files.send", ("S",), "send", "send", "Send what is marked, or this, of your own shares to peers"),
     Action("files.filter", ("slash",), "filter", "filter", "Show only entries whose name has these words", 5),
     Action("files.sort", ("s",), "sort", "sort", "Choose the order of the entries", 6),
     Action("files.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
@@ -153,16 +157,37 @@ ACTIONS: tuple[Action, ...] = (
     Action("transfers.less", ("minus",), "prioritise(-1)", "patient", "Lower the priority"),
     Action("transfers.clear", ("c",), "clear", "clear", "Take what has ended off the list", 5),
     Action("transfers.watch", ("w",), "watch", "watch", "Play it, as far as it has come", 9),
+    Action("transfers.send", ("S",), "send", "send", "Send what is marked, or this, and is here to peers"),
     Action("transfers.details", ("v",), "details", "details", "Show or hide the details", 8),
     Action("transfers.filter", ("slash",), "filter", "filter", "Show only transfers whose name has these words", 6),
     Action("transfers.sort", ("s",), "sort", "sort", "Choose the order of the transfers", 7),
     Action("transfers.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
     Action("transfers.info", ("i", "enter"), "info", "info", "Say all that is known of the transfer"),
+    Action(
+        "chat.write",
+        ("enter",),
+        "write",
+        "write",
+        "Write; Enter sends, Ctrl+j begins a line, Esc leaves",
+        1,
+    ),
+    Action("chat.next", ("tab", "right"), "next", "next", "Go to the next conversation", 2),
+    Action("chat.previous", ("shift+tab", "left"), "previous", "previous", "Go to the conversation before"),
+    Action("chat.get", ("d",), "download", "get", "Download what a link in the line stands for", 3),
+    Action("chat.watch", ("w",), "watch", "watch", "Play what a link in the line stands for", 4),
+    Action("chat.filter", ("slash",), "filter", "find", "Show only what has these words, of all that was said", 5),
+    Action("chat.send", ("S", "a"), "send", "send", "Send a file or folder to whom you write", 7),
+    Action("chat.join", ("o",), "open", "join", "Enter a room; where the line has an offer, open that", 6),
+    Action("chat.leave", ("x",), "remove", "leave", "Leave the room; what was said stays"),
+    Action("chat.mute", ("u",), "mute", "mute", "Hear nothing of this conversation, or hear of it again", 9),
+    Action("chat.copy", ("y",), "copy", "copy", "Copy the line, a link in it, or all that is shown"),
+    Action("chat.info", ("i",), "info", "info", "Say who is here, and all that is known of the line", 8),
     Action("shares.add", ("a",), "add", "add", "Share a file or folder", 1),
     Action("shares.remove", ("x",), "remove", "unshare", "Stop sharing; the files stay", 2),
     Action("shares.rescan", ("r",), "rescan_one", "rescan", "Look for changes in this share", 3),
     Action("shares.watch", ("w",), "watch", "watch", "Play the film, the song, or what is in the folder", 7),
     Action("shares.browse", ("enter", "l", "right"), "browse", "browse", "See it as peers do", 4),
+    Action("shares.send", ("S",), "send", "send", "Send what is marked, or this, to peers"),
     Action("shares.filter", ("slash",), "filter", "filter", "Show only shares whose name has these words", 5),
     Action("shares.sort", ("s",), "sort", "sort", "Choose the order of the shares", 6),
     Action("shares.copy", ("y",), "copy", "copy", "Copy the link, hash or path"),
@@ -196,14 +221,15 @@ def bindings_of(*scopes: str) -> list[Binding]:
     return [action.binding() for action in actions_of(*scopes)]
 
 
-LACKING = {"chat": {"list"}, "log": {"list.mark", "list.mark_all"}}
-"""Scopes and actions that do not work in a pane: it has no list, or one without marks."""
+_MARKS = {"list.mark", "list.mark_all"}
+LACKING = {"chat": _MARKS, "log": _MARKS}
+"""Actions that do not work in a pane, as its list has no marks."""
 
 
 def actions_in(pane: str) -> list[Action]:
     """Return all that keys do in a pane: its own actions, those of its list, those of everywhere."""
     actions = actions_of(pane, "list", "global", "anywhere")
-    return [action for action in actions if not {action.scope, action.id} & LACKING.get(pane, set())]
+    return [action for action in actions if action.id not in LACKING.get(pane, set())]
 
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
@@ -227,8 +253,20 @@ def hints_of(pane: str) -> list[Action]:
     return [*sorted(shown, key=lambda action: (action.scope != pane, action.hint)), *_named("global.help")]
 
 
-def typing_hints() -> list[Action]:
-    """Return what the hints row may show while letters are text; the first two are every input's own."""
+WRITING: tuple[Action, ...] = (
+    Action("input.send", ("enter",), "send", "send", "Send what was typed"),
+    Action("input.line", ("ctrl+j",), "new_line", "new line", "Begin a new line"),
+    Action("input.complete", ("tab",), "complete", "complete", "Complete a name or a command"),
+    Action("input.older", ("pageup",), "page(-1)", "back", "Read what was said before"),
+    Action("input.newer", ("pagedown",), "page(1)", "on", "Read what was said after"),
+)
+"""What keys do in the field of a conversation; the first three may stand in the hints row."""
+
+
+def typing_hints(*, is_writing: bool = False) -> list[Action]:
+    """Return what the hints row may show while letters are text; the first ones are the input's own."""
+    if is_writing:
+        return [*WRITING[:3], *_named("global.back", "anywhere.settings", "anywhere.quit", "anywhere.help")]
     return [
         Action("input.accept", ("enter",), "submit", "accept", "Accept what was typed"),
         Action("input.next", ("tab",), "focus_next", "next", "Go to what is next on the screen"),

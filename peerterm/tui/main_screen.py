@@ -15,6 +15,7 @@ from textual.widgets import ContentSwitcher, Input
 from peerterm.tui.model import Changes
 from peerterm.tui.panes import make_pane
 from peerterm.tui.panes.base import Pane
+from peerterm.tui.typed_keys import takes_letters
 from peerterm.tui.widgets.banner import Banner
 from peerterm.tui.widgets.hints import Hints
 from peerterm.tui.widgets.status_bar import StatusBar
@@ -108,6 +109,11 @@ class MainScreen(Screen[None]):
         """Say why there is no engine, or with an empty reason that there is one."""
         self.query_one(Banner).show(reason, may_start=may_start)
 
+    def on_screen_resume(self) -> None:
+        """Let the pane take note that nothing hides it any more."""
+        if self.query("#panes > *") and self.pane.is_mounted:
+            self.pane.seen()
+
     def on_descendant_focus(self) -> None:
         """Name the keys that work there."""
         self._show_hints()
@@ -117,4 +123,6 @@ class MainScreen(Screen[None]):
         self._show_hints()
 
     def _show_hints(self) -> None:
-        self.query_one(Hints).show(self.pane.SCOPE, is_typing=isinstance(self.focused, Input))
+        is_typing = takes_letters(self.focused)
+        is_writing = is_typing and not isinstance(self.focused, Input)
+        self.query_one(Hints).show(self.pane.SCOPE, is_typing=is_typing, is_writing=is_writing)

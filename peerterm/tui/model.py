@@ -9,7 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from peerterm.api.events import (
+    ConversationChanged,
+    MessageAdded,
+    MessagesMoved,
     Notice,
+    OfferChanged,
+    OfferIndexing,
     PeerAddressChanged,
     PeerChanged,
     PeerJoined,
@@ -26,6 +31,8 @@ from peerterm.api.events import (
     TransferRemoved,
 )
 from peerterm.api.views import ENDED
+from peerterm.tui.conversations import Conversations
+from peerterm.tui.offers import Offers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,10 +43,16 @@ if TYPE_CHECKING:
 MAX_NEWS = 100
 """Most lines kept for the user who was not looking."""
 
+MAX_TOLD = 200
+"""Most characters of what somebody says that are news; the conversation has all of it."""
+
 
 @dataclass(slots=True)
 class Changes:
-    """What is different since it was last shown; ``everything`` after a new snapshot."""
+    """What is different since it was last shown; ``everything`` after a new snapshot.
+
+    ``calls`` are conversations in which somebody spoke to us, ``talk`` are all in which something changed.
+    """
 
     everything: bool = False
     status: bool = False
@@ -47,6 +60,9 @@ class Changes:
     shares: set[str] = field(default_factory=set)
     transfers: set[str] = field(default_factory=set)
     streams: set[str] = field(default_factory=set)
+    offers: set[str] = field(default_factory=set)
+    talk: set[str] = field(default_factory=set)
+    calls: set[str] = field(default_factory=set)
     news: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -64,10 +80,14 @@ class Rates:
 
 
 class Model:
-    """Peers, shares, transfers and streams by id; transfers in the engine's order: downloads as their turns come.
+    """Peers, shares, transfers and streams by id, and what is said; transfers in the engine's order.
+
+    That is: downloads as their turns come.
 
     Attributes:
         status: ``None`` before the first snapshot.
+        talk: Conversations, and the lines of the one that is open.
+        offers: What peers offer us and we offer them.
         seen_failures: Failed transfers that the user went to.
         is_lost: Whether the engine that told all this is gone.
     """
@@ -78,6 +98,8 @@ class Model:
         self.shares: dict[str, ShareView] = {}
         self.transfers: dict[str, TransferView] = {}
         self.streams: dict[str, StreamView] = {}
+        self.talk = Conversations()
+        self.offers = Offers()
         self.seen_failures: set[str] = set()
         self.is_lost = False
         self._places: dict[str, int] = {}
@@ -102,18 +124,17 @@ class Model:
                 | PeerAddressChanged(peer=peer)
                 | PeerChanged(peer=peer)
             ):
-                self.peers[peer.peer_id] = peer
-                self._changes.peers.add(peer.peer_id)
-                if text := _peer_news(event):
-                    self._tell("info", text)
+                self._peer_told(event, peer)
             case ShareChanged() | ShareRemoved():
                 self._share_told(event)
-            case TransferChanged(transfer=transfer):
-                self._transfer_changed(transfer)
-            case TransferRemoved(transfer_id=transfer_id):
-                self.forget_transfer(transfer_id)
+            case TransferChanged() | TransferRemoved():
+                self._transfer_told(event)
             case StreamChanged() | StreamRemoved():
                 self._stream_told(event)
+            case MessageAdded() | MessagesMoved() | ConversationChanged():
+                self._talk_told(event)
+            case OfferChanged() | OfferIndexing():
+                self._offer_told(event)
             case SourceDropped(name=name, reason=reason):
                 self._tell("warning", f"{name} is not asked any more: {reason}")
             case Notice(level=level, text=text):
@@ -132,6 +153,22 @@ class Model:
         self._changes.streams |= self.streams.keys()
         self.streams.clear()
 
+    def _peer_told(self, event: Event, peer: PeerView) -> None:
+        self.peers[peer.peer_id] = peer
+        self._changes.peers.add(peer.peer_id)
+        if text := _peer_news(event):
+            self._tell("info", text)
+        if room := self.talk.apply(event, self.status):
+            self._changes.talk.add(room)
+
+    def _offer_told(self, event: OfferChanged | OfferIndexing) -> None:
+        if isinstance(event, OfferChanged):
+            self._changes.offers.add(event.offer.offer_id)
+            if news := self.offers.changed(event.offer):
+                self._tell(*news)
+        elif self.offers.read_on(event):
+            self._changes.status = True
+
     def _share_told(self, event: ShareChanged | ShareRemoved) -> None:
         if isinstance(event, ShareChanged):
             self.shares[event.share.share_id] = event.share
@@ -140,12 +177,30 @@ class Model:
             self.shares.pop(event.share_id, None)
             self._changes.shares.add(event.share_id)
 
+    def _transfer_told(self, event: TransferChanged | TransferRemoved) -> None:
+        if isinstance(event, TransferChanged):
+            self._transfer_changed(event.transfer)
+        else:
+            self.forget_transfer(event.transfer_id)
+
     def _stream_told(self, event: StreamChanged | StreamRemoved) -> None:
         if isinstance(event, StreamChanged):
             self.streams[event.stream.stream_id] = event.stream
             self.note_stream(event.stream.stream_id)
         elif self.streams.pop(event.stream_id, None):
             self.note_stream(event.stream_id)
+
+    def _talk_told(self, event: MessageAdded | MessagesMoved | ConversationChanged) -> None:
+        conversation = self.talk.apply(event, self.status)
+        self._changes.talk.add(conversation)
+        if not isinstance(event, MessageAdded) or conversation in self._changes.calls:
+            return  # of several lines that come together one is told
+        if self.talk.is_call(event.message, self.status):
+            self._changes.calls.add(conversation)
+            if event.message.offer_id:
+                return  # what becomes of offers is told by itself
+            place = f" in {conversation}" if conversation.startswith("#") else ""
+            self._tell("info", f"{event.message.sender_name}{place}: {event.message.text[:MAX_TOLD]}")
 
     def note_stream(self, stream_id: str) -> None:
         """Take note that a stream looks different: the engine said so, or the player that shows it moved."""
@@ -181,6 +236,8 @@ class Model:
         self.shares = {share.share_id: share for share in snapshot.shares}
         self.order(snapshot.transfers)
         self.streams = {stream.stream_id: stream for stream in snapshot.streams}
+        self.talk.reset(snapshot.conversations)
+        self.offers.reset(snapshot.offers)
         self.seen_failures &= {key for key, each in self.transfers.items() if each.state == "failed"}
         self._changes.everything = True
 
@@ -204,13 +261,22 @@ class Model:
         del self._changes.news[:-MAX_NEWS]
 
     def next_alarm(self) -> tuple[str, str] | None:
-        """Return the pane and the row of what needs attention next, if something does; a failure does so once."""
+        """Return where something needs attention next, if it does: a pane or ``inbox``, and the row.
+
+        A failure does so once, unread lines until they are read; an offer until it is answered, but once it was
+        looked at only after all others.
+        """
         failed = [key for key, each in self.transfers.items() if each.state == "failed"]
         if unseen := [key for key in failed if key not in self.seen_failures]:
             self.seen_failures.add(unseen[0])
             return "transfers", unseen[0]
-        broken = [key for key, each in self.shares.items() if each.state in {"missing", "failed"}]
-        return ("shares", broken[0]) if broken else None
+        if offered := self.offers.next_unseen():
+            return "inbox", offered
+        if waiting := self.talk.waiting:
+            return "chat", waiting[0].conversation
+        if broken := [key for key, each in self.shares.items() if each.state in {"missing", "failed"}]:
+            return "shares", broken[0]
+        return ("inbox", left[0].offer_id) if (left := self.offers.waiting) else None
 
     @property
     def rates(self) -> Rates:

@@ -1,4 +1,4 @@
-"""What the user wants of the screen (section ``ui`` of the settings), and how settings are explained to him.
+"""What the user wants of the screen, as the settings say it, and how settings are explained to him.
 
 Reads the settings' file, never writes it, and must not import Textual: it is asked before Textual may be imported.
 Called by ``program`` at the start, and by the settings screen.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from peerterm.config import Settings, UiSettings, variable_name
+from peerterm.config import Settings, variable_name
 from peerterm.errors import ConfigError
 from peerterm.tui.terminal import Terminal
 
@@ -18,19 +18,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peerterm.api.views import SettingView
+    from peerterm.config import UiSettings
 
 Effect = Literal["now", "engine", "program"]
 """When a change takes effect: at once, or when the engine or this program starts next."""
 
-LIVE = frozenset({"transfers.down_limit", "transfers.up_limit", "stream.player", "ui.theme", "ui.keymap"})
+LIVE = frozenset(
+    {
+        "transfers.down_limit",
+        "transfers.up_limit",
+        "stream.player",
+        "chat.bell",
+        "chat.notices",
+        "ui.theme",
+        "ui.keymap",
+    }
+)
 
 
-def read_preferences(file: Path, environment: Mapping[str, str]) -> tuple[UiSettings, str]:
+def read_preferences(file: Path, environment: Mapping[str, str]) -> tuple[Settings, str]:
     """Return what the user wants, and what is wrong with the settings, of which then none is taken."""
     try:
-        return Settings.load(file, env=environment).ui, ""
+        return Settings.load(file, env=environment), ""
     except ConfigError as error:
-        return UiSettings(), error.advice
+        return Settings(), error.advice
 
 
 def terminal_for(environment: Mapping[str, str], wanted: UiSettings) -> Terminal:

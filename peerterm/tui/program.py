@@ -28,7 +28,8 @@ def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True,
     Returns:
         The exit code: 0 if the user left, 128 and its number after a signal, 1 after a bug.
     """
-    wanted, fault = read_preferences(paths.config, os.environ)
+    settings, fault = read_preferences(paths.config, os.environ)
+    wanted = settings.ui
     terminal = terminal_for(os.environ, wanted)
     terminal.prepare(os.environ)
     from peerterm.api.events import Notice  # noqa: PLC0415 - as the two that follow
@@ -48,6 +49,8 @@ def run(paths: Paths, extra_args: Sequence[str] = (), *, may_start: bool = True,
     driver = replace(terminal, driver_class=TerminalDriver)
     config = None if extra_args else paths.config
     program = PeertermApp(connect, driver, keymap, config, engine_stays=engine_stays, may_start=may_start)
+    program.rings = settings.chat.bell
+    program.model.talk.shows_notices = settings.chat.notices
     program.watching.player.choose = chooser(paths.config)
     fault = fault.replace(str(paths.config), paths.config.name)  # all of it must fit a row
     for text in [fault] if fault else clashes(keymap):

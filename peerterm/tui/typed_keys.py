@@ -10,12 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from textual.events import Key, Paste
-from textual.widgets import Input
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from textual.app import App
+    from textual.widget import Widget
 
 SETTLING_ROUNDS = 40
 """Turns of the loop for one key: to go up through all widgets, and for a dialog or an input to take the focus."""
@@ -59,7 +59,7 @@ class TypedKeys:
                 await self._handle(event)
             if not self._app.screen_stack:  # the program ends
                 return
-            is_settled = not (is_text and isinstance(self._app.focused, Input))
+            is_settled = not (is_text and takes_letters(self._app.focused))
             if is_settled:
                 await self._settle()
             self.are_heard = self._events.empty()
@@ -69,3 +69,8 @@ class TypedKeys:
             await asyncio.sleep(0)
         while (screens := self._app.screen_stack) and not screens[-1].is_mounted:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
+
+
+def takes_letters(widget: Widget | None) -> bool:
+    """Whether letters are text where the focus is."""
+    return widget is not None and widget.check_consume_key("a", "a")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from peerterm.tui.app import PeertermApp
+    from peerterm.tui.model import Changes
 
 Result = TypeVar("Result")
 
@@ -82,6 +83,9 @@ class Dialog(ModalScreen[Result], Generic[Result]):
     def body(self) -> Iterable[Widget]:
         """Return what stands between the title and the keys."""
         return ()
+
+    def show(self, changes: Changes) -> None:
+        """Show what changed; most dialogs stand still."""
 
     def on_resize(self) -> None:
         """Leave room for the line of keys, whatever else there is."""

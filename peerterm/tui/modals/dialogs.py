@@ -122,6 +122,7 @@ class Prompt(Dialog[str]):
         check: Returns what is wrong with a text, or nothing.
         complete: Returns how a text may go on; Tab takes what all of them share, and shows them.
         note: What helps to answer.
+        mark: What stands before the last part of a text, which is all that is shown of a way to go on.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", show=False, priority=True)]
@@ -135,6 +136,7 @@ class Prompt(Dialog[str]):
         check: Callable[[str], str] = lambda _: "",
         complete: Callable[[str], list[str]] | None = None,
         note: str = "",
+        mark: str = "/",
     ) -> None:
         super().__init__(title)
         self.KEYS = f"Enter accept   {'Tab complete   ' if complete else ''}Esc cancel"
@@ -142,6 +144,7 @@ class Prompt(Dialog[str]):
         self._check = check
         self._complete = complete
         self._note = note
+        self._mark = mark
 
     def body(self) -> Iterable[Widget]:
         """Offer a line to type in."""
@@ -186,7 +189,7 @@ class Prompt(Dialog[str]):
             field.cursor_position = len(shared)
         if len(ways) > 1:
             more = f" and {len(ways) - self.MAX_SHOWN} more" if len(ways) > self.MAX_SHOWN else ""
-            names = [way.rstrip("/").rpartition("/")[2] for way in ways[: self.MAX_SHOWN]]
+            names = [way.rstrip(self._mark).rpartition(self._mark)[2] for way in ways[: self.MAX_SHOWN]]
             self._tell(f"{'  '.join(names)}{more}", is_fault=False)
 
     async def _looked_up(self, look: Callable[[str], Found], text: str) -> Found:

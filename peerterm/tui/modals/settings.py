@@ -40,6 +40,8 @@ SECTIONS = {
     "files": "Files",
     "transfers": "Transfers",
     "stream": "Streams",
+    "chat": "Chat",
+    "events": "Events",
     "log": "Log",
     "ui": "Screen",
 }

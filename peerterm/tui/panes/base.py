@@ -60,6 +60,9 @@ class Pane(Vertical):
         The first call, and each after a new snapshot, has ``changes.everything``.
         """
 
+    def seen(self) -> None:
+        """Take note that the user sees the pane again: a dialog closed."""
+
     def focus_list(self) -> None:
         """Give the focus to what keys should reach when the pane is entered: never a text input."""
 

@@ -18,6 +18,7 @@ from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.file_rows import FileRow, facts_of, file_table, size_of
 from peerterm.tui.panes.long_list import drop_rows, spare_rows
 from peerterm.tui.panes.offers import Offer, OffersPane
+from peerterm.tui.sending import ask_whom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -271,6 +272,23 @@ class FilesPane(OffersPane[FileRow]):
         """Ask before everything of a peer is downloaded, however little that is."""
         peers = [row for row in rows if isinstance(row, PeerView)]
         return ask_for_everything(peers) if peers else super().question(rows, offers)
+
+    @work(exclusive=True, group="dialogs")
+    async def action_send(self) -> None:
+        """Send what is marked of our own shares to peers."""
+        rows = [row for row in self.table.chosen if not isinstance(row, PeerView)]
+        if not rows or not self._is_own:
+            self.program.say("S sends what is on this machine: here your own shares; in Peers, any file")
+            return
+        paths = [path for row in rows if (path := self._path_of(row))]
+        if paths and await ask_whom(self.program, paths):
+            self.table.clear_marks()
+
+    def _path_of(self, row: EntryView) -> str:
+        """Return where an entry of ours is on the disk; empty if its share is gone."""
+        name, *below = self._place.below(row.name).path.split("/")
+        share = next((share for share in self.model.shares.values() if share.name == name), None)
+        return "/".join([share.path, *below]) if share else ""
 
     def action_watch(self) -> None:
         """Play the entry of the cursor."""

@@ -15,6 +15,7 @@ from peerterm.display import clean
 from peerterm.errors import PeertermError
 from peerterm.tui import format as f
 from peerterm.tui.browsing import heading
+from peerterm.tui.downloading import usual_folder
 from peerterm.tui.modals.dialogs import Confirm, Prompt
 from peerterm.tui.panes.table_pane import Row, TablePane
 from peerterm.tui.paths import complete_path, expanded, fault_of_folder
@@ -35,7 +36,6 @@ MANY_DOWNLOADS = 50
 MAX_SUMMED = 5000
 """Most marked rows whose bytes are summed up while the user marks; for more it would be felt."""
 
-DOWNLOAD_SETTING = "files.download_dir"
 _NAME_CELLS = 40
 
 
@@ -154,13 +154,7 @@ class OffersPane(TablePane[Row], Generic[Row]):
         self.table.clear_marks()
 
     async def _usual_folder(self) -> str:
-        if self._folder:
-            return self._folder
-        try:
-            settings = await self.engine.settings()
-        except PeertermError:
-            return "~/"  # only a suggestion
-        return next((each.value for each in settings if each.name == DOWNLOAD_SETTING), "~/")
+        return self._folder or await usual_folder(self.program)
 
     # Title
 

@@ -12,6 +12,7 @@ from peerterm.tui.downloading import ask_for_everything, everything_of
 from peerterm.tui.modals.link import LinkScreen
 from peerterm.tui.panes.base import NO_ENGINE, pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
+from peerterm.tui.sending import ask_what
 from peerterm.tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 if TYPE_CHECKING:
@@ -143,6 +144,22 @@ class PeersPane(TablePane["PeerView"]):
         """Browse what a peer shares."""
         if peer := self.table.cursor_row:
             self.program.browse(peer.peer_id)
+        else:
+            self.program.say("nobody is here yet")
+
+    def action_message(self) -> None:
+        """Write to the peer."""
+        if peer := self.table.cursor_row:
+            self.program.talk_to(peer.peer_id)
+        else:
+            self.program.say("nobody is here yet")
+
+    @work(exclusive=True, group="dialogs")
+    async def action_send(self) -> None:
+        """Send a file or folder to the marked peers."""
+        if peers := self.table.chosen:
+            if await ask_what(self.program, peers):
+                self.table.clear_marks()
         else:
             self.program.say("nobody is here yet")
 

@@ -13,6 +13,7 @@ from peerterm.tui.modals.dialogs import Confirm, Prompt
 from peerterm.tui.panes.base import NO_ENGINE, pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
 from peerterm.tui.paths import complete_path, expanded, fault_of_share
+from peerterm.tui.sending import ask_whom
 from peerterm.tui.widgets.virtual_table import Cell, Column, VirtualTable
 
 if TYPE_CHECKING:
@@ -156,6 +157,15 @@ class SharesPane(TablePane["ShareView"]):
     async def _rescan(self, shares: list[str]) -> None:
         for share in shares:
             await self.engine.rescan(share)
+
+    @work(exclusive=True, group="dialogs")
+    async def action_send(self) -> None:
+        """Send what is marked to peers, though everyone can have it: they are asked."""
+        if shares := self.table.chosen:
+            if await ask_whom(self.program, [share.path for share in shares]):
+                self.table.clear_marks()
+        else:
+            self.program.say("nothing is shared yet; in Peers, S sends any file")
 
     def action_watch(self) -> None:
         """Play the share of the cursor."""

@@ -15,6 +15,7 @@ from peerterm.tui.panes.base import pane_bindings
 from peerterm.tui.panes.table_pane import TablePane
 from peerterm.tui.panes.transfer_details import TransferDetails
 from peerterm.tui.panes.transfer_list import QUEUE, TransferTable
+from peerterm.tui.sending import ask_whom
 from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.widgets.virtual_table import VirtualTable
 
@@ -204,6 +205,13 @@ class TransfersPane(TablePane["TransferView"]):
         line = f"{human_bytes(has)} of {human_bytes(total)} have come and will be deleted."
         if await self.app.push_screen_wait(Confirm(f"Cancel and delete {text.names_of(views)}?", line)):
             self._each(views, lambda engine, key: engine.cancel(key, delete=True), "cancelled and deleted")
+
+    @work(exclusive=True, group="dialogs")
+    async def action_send(self) -> None:
+        """Send what is chosen and is here to peers."""
+        views = self._downloads(lambda view: view.state == "done" and bool(view.path), "it is not here yet")
+        if views and await ask_whom(self.program, [view.path for view in views]):
+            self.table.clear_marks()
 
     def action_retry(self) -> None:
         """Try again what failed or was cancelled."""

@@ -30,9 +30,10 @@ class Hints(Static):
         self._actions: list[Action] = []
         self._keymap: Mapping[str, str] = {}
 
-    def show(self, scope: str, *, is_typing: bool = False) -> None:
-        """Show the keys of a pane, or those that work while text is typed."""
-        actions, keymap = typing_hints() if is_typing else hints_of(scope), self._program.user_keymap
+    def show(self, scope: str, *, is_typing: bool = False, is_writing: bool = False) -> None:
+        """Show the keys of a pane, or those that work while text is typed, or written to somebody."""
+        actions = typing_hints(is_writing=is_writing) if is_typing else hints_of(scope)
+        keymap = self._program.user_keymap
         if (actions, keymap) != (self._actions, self._keymap):
             self._actions, self._keymap = actions, keymap
             self._draw()

@@ -119,7 +119,7 @@ class LogLines:
 
     def replace(self, line: LogLine) -> tuple[int, int, int] | None:
         """Put a line in the place of that with its id; return its first row, its old and its new height."""
-        index = self._index(line.line_id)
+        index = self.index_of(line.line_id)
         if index is None:
             return None
         first, wrapped, height = self.first_row(index), self._wrap(line), self._heights[index]
@@ -130,7 +130,7 @@ class LogLines:
 
     def discard(self, line_id: str) -> tuple[int, int] | None:
         """Remove a line; return its first row and its height."""
-        index = self._index(line_id)
+        index = self.index_of(line_id)
         if index is None:
             return None
         first, height = self.first_row(index), self._heights[index]
@@ -157,7 +157,16 @@ class LogLines:
             row -= height
         return max(len(self._heights) - 1, 0), 0
 
-    def _index(self, line_id: str) -> int | None:
+    def line(self, index: int) -> LogLine:
+        """Return a line by its place."""
+        return self._lines[index]
+
+    def height(self, index: int) -> int:
+        """Return how many rows a line takes."""
+        return self._heights[index]
+
+    def index_of(self, line_id: str) -> int | None:
+        """Return the place of a line, the newest with that id."""
         newest_first = range(len(self._lines) - 1, -1, -1)
         return next((index for index in newest_first if line_id and self._lines[index].line_id == line_id), None)
 

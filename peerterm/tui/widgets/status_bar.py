@@ -29,9 +29,12 @@ _RANKS = {"progress": 1, "warning": 1, "error": 2}
 MAX_NAME_CELLS = 24
 """Most of our own name that stands in the row."""
 
+MAX_SENDER_CELLS = 12
+"""Most of the name of who waits to be read."""
+
 
 class StatusBar(Static):
-    """One row. From the right, parts that do not fit are left out; failures never are."""
+    """One row. From the right, parts that do not fit are left out; failures, unread lines and offers never are."""
 
     DEFAULT_CSS = """
     StatusBar {
@@ -42,16 +45,16 @@ class StatusBar(Static):
     def __init__(self) -> None:
         super().__init__(markup=False)
         self._parts: list[str] = []
-        self._alarms = ""
+        self._alarms = self._unread = ""
         self._news: Content | None = None
         self._rank = 0
         self._timer: Timer | None = None
 
     def show(self, model: Model) -> None:
         """Show the engine as it is now."""
-        parts, alarms = parts_of(model), alarms_of(model)
-        is_seen = alarms != self._alarms or (parts != self._parts and self._news is None)
-        self._parts, self._alarms = parts, alarms
+        parts, ends = parts_of(model), (alarms_of(model), unread_of(model) + offers_of(model))
+        is_seen = ends != (self._alarms, self._unread) or (parts != self._parts and self._news is None)
+        self._parts, (self._alarms, self._unread) = parts, ends
         if is_seen:
             self._draw()
 
@@ -80,17 +83,18 @@ class StatusBar(Static):
         self._draw()
 
     def _draw(self) -> None:
-        self.update(status_row(self._parts, self._alarms, self._news, self.size.width), layout=False)
+        self.update(status_row(self._parts, self._alarms, self._news, self.size.width, self._unread), layout=False)
 
 
-def status_row(parts: Sequence[str], alarms: str, news: Content | None, width: int) -> Content:
-    """Return the row in ``width`` cells: news, else the first parts that fit; alarms always at its end."""
-    room = max(width - len(alarms) - 1, 1)
+def status_row(parts: Sequence[str], alarms: str, news: Content | None, width: int, unread: str = "") -> Content:
+    """Return the row in ``width`` cells: news, else the first parts that fit; the rest always at its end."""
+    room = max(width - len(alarms) - cell_len(unread) - 1, 1)
     shown = list(parts)
     while len(shown) > 1 and cell_len(" " + " | ".join(shown)) > room:
         shown.pop()
     left = (Content(" " + " | ".join(shown)) if news is None else news).truncate(room, ellipsis=True)
-    return Content.assemble(left, " " * (room - left.cell_length), " ", (alarms, "bold $error"))
+    end = (alarms, "bold $error"), (unread, "bold $accent")
+    return Content.assemble(left, " " * (room - left.cell_length), " ", *end)
 
 
 def parts_of(model: Model) -> list[str]:
@@ -114,9 +118,31 @@ def parts_of(model: Model) -> list[str]:
     if indexing:
         done, total = sum(s.done_bytes for s in indexing), sum(s.bytes for s in indexing)
         parts.append(f"index {done * 100 // total if total else 0}%")
+    if sending := model.offers.progress:
+        parts.insert(1, sending)
     return parts
 
 
 def alarms_of(model: Model) -> str:
     """Say what went wrong and was not looked at."""
     return f"!{failed} failed " if (failed := model.rates.failed) else ""
+
+
+def unread_of(model: Model) -> str:
+    """Say how much was said that was not read, and who waits if it is one; ``@`` counts what names us."""
+    talk = model.talk
+    if not (count := talk.unread):
+        return ""
+    named = f" @{sum(talk.mentions.values())}" if talk.mentions else ""
+    waiting = talk.waiting
+    name = steady(waiting[0].name) if len(waiting) == 1 else ""
+    return f"msg {count}{named} " + (f"({fit(name, min(cell_len(name), MAX_SENDER_CELLS))}) " if name else "")
+
+
+def offers_of(model: Model) -> str:
+    """Say how much is offered to us that has no answer, and by whom if it is one."""
+    if not (waiting := model.offers.waiting):
+        return ""
+    name = steady(waiting[0].peer_name) if len(waiting) == 1 else ""
+    who = f" ({fit(name, min(cell_len(name), MAX_SENDER_CELLS))})" if name else ""
+    return f"{counted(len(waiting), 'offer')}{who} "

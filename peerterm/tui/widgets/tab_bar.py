@@ -42,6 +42,7 @@ class TabBar(Static):
         badges = {
             "peers": str(online) if online else "",
             "transfers": f"{moving}" if moving else "",
+            "chat": _chat_badge(model),
             "shares": str(len(model.shares)) if model.shares else "",
         }
         if (present, badges) != (self._present, self._badges):
@@ -80,3 +81,9 @@ class TabBar(Static):
             if event.x < end:
                 self.app.call_later(self.app.run_action, f"app.show_pane('{scope}')")
                 return
+
+
+def _chat_badge(model: Model) -> str:
+    """Count what is unread and, after a plus, what is offered."""
+    unread, offered = model.talk.unread, len(model.offers.waiting)
+    return (f"({unread})" if unread else "") + (f"+{offered}" if offered else "")

@@ -53,6 +53,9 @@ class WrappedLog(LineView):
         action.binding() for action in actions_in("log") if action.scope == "list"
     ]
 
+    GUTTER: ClassVar[int] = 0
+    """Cells on the left that are no line's own."""
+
     class LogMessage(Message):
         """A message of a log."""
 
@@ -181,11 +184,15 @@ class WrappedLog(LineView):
             scroll = self.scroll_offset.y
             self._refresh_lines(first - scroll, self.size.height if last is None else last - scroll)
 
+    @property
+    def _line_width(self) -> int:
+        return max(self.text_width - self.GUTTER, 0)
+
     def _resized(self) -> None:
-        if self.text_width != self._model.width:
+        if self._line_width != self._model.width:
             index, into = self._model.line_at(self.scroll_offset.y)
             at_end = self._is_at_end
-            self._model.set_width(self.text_width)
+            self._model.set_width(self._line_width)
             self._set_line_count(len(self._model.rows))
             self._jump(self.max_scroll_y if at_end else self._model.first_row(index) + into)
             self._is_at_end = at_end
@@ -207,9 +214,9 @@ class WrappedLog(LineView):
         if not self._model.rows:
             return self._empty_strip(y, self.size.height, width, self.empty)
         row = self.scroll_offset.y + y
-        if row >= len(self._model.rows) or width != self._model.width:  # not wrapped for this width yet
+        if row >= len(self._model.rows) or self._line_width != self._model.width:  # not wrapped for this width yet
             return self._strip((), width)
-        return self._strip(self._pieces(self._model.rows[row], width), width)
+        return self._strip(self._pieces(self._model.rows[row], self._line_width), width)
 
     def _pieces(self, row: LogRow, width: int) -> list[tuple[str, Style]]:
         line = row.line

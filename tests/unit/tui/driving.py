@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from textual.widgets import Input
-
 from peerterm.tui.keys import Action, actions_in
+from peerterm.tui.typed_keys import takes_letters
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.programs import Program, populated, running, text_of
 
@@ -47,5 +46,5 @@ async def open_pane(program: Program, pane: str) -> None:
     """Show a pane and nothing above it, with the focus on what the keys are for."""
     while len(program.screen_stack) > 1:
         program.pop_screen()
-    if pane != program.pane.SCOPE or isinstance(program.focused, Input | None):
+    if pane != program.pane.SCOPE or program.focused is None or takes_letters(program.focused):
         await program.action_show_pane(pane)

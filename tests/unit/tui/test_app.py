@@ -133,7 +133,7 @@ async def test_long_news_are_cut_and_alarms_stay() -> None:
         await pilot.pause()
         after = text_of(program).split("\n")
 
-        assert after[-2].endswith("!1 failed")
+        assert after[-2].endswith("!1 failed msg 2 (bob)")
         assert "…" in after[-2]
         assert after[:-2] + after[-1:] == before[:-2] + before[-1:]
 

@@ -33,7 +33,7 @@ async def test_every_action_of_the_pane_is_listed_once(pane: str) -> None:
 
 
 async def test_groups_have_titles() -> None:
-    """And a pane without a list has no group of lists."""
+    """Those that every list has, too."""
     program = Program(FakeEngine())
     async with running(program) as pilot:
         await pilot.press("f1")
@@ -44,7 +44,7 @@ async def test_groups_have_titles() -> None:
         chat = [line for line in listed(program) if not line.startswith(" ")]
 
     assert peers == ["Peers", "Lists", "Everywhere", "Everywhere, also while typing"]
-    assert chat == ["Everywhere", "Everywhere, also while typing"]
+    assert chat == ["Chat", "Lists", "Everywhere", "Everywhere, also while typing"]
 
 
 async def test_long_help_scrolls_to_its_end() -> None:

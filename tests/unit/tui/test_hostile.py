@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
+from urllib.parse import quote
 
 import pytest
 from rich.cells import cell_len
 from textual.widgets import Input
 
-from peerterm.api.views import HolderView, LogLine, SourceView
+from peerterm.api.views import HolderView, LogLine, OfferItemView, SourceView
 from peerterm.tui.local_player import Showing
 from peerterm.tui.modals.bandwidth import Bandwidth
 from peerterm.tui.modals.dialogs import Choice, Confirm, Facts, PlainText, Prompt
@@ -22,7 +23,9 @@ from peerterm.tui.widgets.plain import Plain
 from peerterm.tui.widgets.tab_bar import TabBar
 from tests.fakes.browsable import file
 from tests.fakes.byte_terminal import ByteTerminal, terminal_of
-from tests.fakes.fake_engine import make_hit, make_peer, make_transfer
+from tests.fakes.fake_engine import FakeEngine, make_hit, make_peer, make_transfer
+from tests.fakes.fake_offers import make_offer
+from tests.fakes.fake_talk import make_conversation
 from tests.fakes.programs import NOON, Program, make_share, populated, running, until
 from tests.fakes.streamed import make_item, make_stream
 
@@ -151,6 +154,81 @@ async def put_hit(program: Program, pilot: Pilot[None], text: str) -> None:
     line.value = "live"
 
 
+async def put_conversation(program: Program, pilot: Pilot[None], text: str) -> None:
+    """Call a room, a peer and a sender so, and let them say it, do it, and link to a content called so."""
+    engine: Any = program.attachment.engine
+    peer = make_peer(text, peer_id="1")
+    said = [
+        ("text", text),
+        ("me", text),
+        ("later", text),
+        ("text", f"peerterm:{'ab' * 32}?name={quote(text, errors='replace')}"),
+    ]
+    said_elsewhere = FakeEngine()  # so that it is no news here
+    for number, (kind, line) in enumerate(said):
+        said_elsewhere._add("1", "1", text, line, state="received", kind=kind, sent_at=NOON, kept_at=NOON + number)
+    engine.said = said_elsewhere.said
+    program.model.peers = {"1": peer}
+    members = [HolderView(peer_id="1", name=text)]
+    program.model.talk.views = {
+        "1": make_conversation("1", kind="direct", name=text),
+        "3": make_conversation("3", kind="direct", name=text, unread=7),
+        "#2": make_conversation("#2", name=text, members=members),
+    }
+    engine.talk = dict(program.model.talk.views)
+    engine.known_peers = [peer]
+    await program.action_show_pane("chat")
+    pane: Any = program.pane
+    pane.show(Changes(everything=True))
+    pane._present = ""
+    pane.open("1")
+    await until(pilot, lambda: pane._history.is_loaded)
+    await pilot.pause()
+    pane.tell()
+    program.main.refresh_frame()
+
+
+async def put_members(program: Program, pilot: Pilot[None], text: str) -> None:
+    """Tell who is in a room that is called so."""
+    await put_conversation(program, pilot, text)
+    pane: Any = program.pane
+    pane.open("#2")
+    await pilot.pause()
+    pane._view.empty = ()
+    program.main.status.show(program.model)
+
+
+async def put_offers(program: Program, pilot: Pilot[None], text: str) -> None:
+    """Let somebody who is called so offer what is called so."""
+    error, items = f"why: {text}", [OfferItemView(name=text, kind="folder", root="1" * 64, size=1, files=1)]
+    known: dict[str, Any] = {"peer_name": text, "items": items, "error": error, "directory": f"/home {text}"}
+    while len(program.screen_stack) > 1:
+        program.pop_screen()
+    program.model.offers.reset(
+        make_offer(text, offer_id=f"{number}", direction=way, state=state, **known)
+        for number, (way, state) in enumerate([("in", "accepted"), ("out", "declined")])
+    )
+    program.main.refresh_frame()
+    program.open_inbox()
+    await pilot.pause()
+    await pilot.pause(0.02)
+
+
+async def put_items(program: Program, pilot: Pilot[None], text: str) -> None:
+    """Show the items of it."""
+    await put_offers(program, pilot, text)
+    screen: Any = program.screen
+    screen.action_open()
+    await pilot.pause()
+    await pilot.pause(0.02)
+
+
+async def put_waiting(program: Program, _: Pilot[None], text: str) -> None:
+    """Count, in the rows around a pane, what somebody who is called so offers."""
+    program.model.offers.reset([make_offer(text, peer_name=text)])
+    await put_in_model(program, "peers", peers={}, shares={}, transfers={})
+
+
 async def put_log(program: Program, pilot: Pilot[None], text: str) -> None:
     """Log it."""
     await program.action_show_pane("log")
@@ -223,6 +301,11 @@ PLACES: dict[str, Put] = {
     "stream": put_stream,
     "files": put_entry,
     "search": put_hit,
+    "chat": put_conversation,
+    "room": put_members,
+    "inbox": put_offers,
+    "offer": put_items,
+    "waiting": put_waiting,
     "log": put_log,
     "status": put_status,
     "news": put_news,

@@ -116,7 +116,7 @@ async def test_changes_under_a_dialog_are_there_when_it_closes() -> None:
     engine = populated()
     async with program_of(engine) as (program, pilot):
         await press(pilot, "question_mark")
-        engine.join(make_peer("zoe"))
+        engine.peer_joined(make_peer("zoe"))
         await until(pilot, lambda: program.model.peers and not program._is_dirty)
         await press(pilot, "escape")
 
@@ -133,14 +133,17 @@ async def test_jumper_marks_the_pane_and_goes_by_digit() -> None:
         await until_shown(pilot, "6*Shares")
 
 
-async def test_attention_goes_to_each_failure_then_to_a_broken_share() -> None:
+async def test_attention_goes_to_failures_to_what_was_said_and_to_a_broken_share() -> None:
     """The alarm goes out as they are seen; a pane never visited before is found, too."""
     engine = populated()
     async with program_of(engine) as (program, pilot):
-        assert row(program, -2).endswith("!1 failed")
+        assert row(program, -2).endswith("!1 failed msg 2 (bob)")
         await press(pilot, "ctrl+g")
         await until(pilot, lambda: any("> ! thesis.pdf" in line for line in text_of(program).split("\n")))
         assert "failed" not in row(program, -2)
+        await press(pilot, "ctrl+g")
+        await until_shown(pilot, "tell me when it has")
+        await until(pilot, lambda: "msg" not in row(program, -2))
         await press(pilot, "ctrl+g")
         await until(pilot, lambda: any("> Old disk" in line for line in text_of(program).split("\n")))
 

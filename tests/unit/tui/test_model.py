@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from peerterm.api.events import (
+    ConversationChanged,
     Event,
+    MessageAdded,
     Notice,
+    OfferChanged,
     PeerAddressChanged,
     PeerChanged,
     PeerJoined,
@@ -26,7 +29,10 @@ from peerterm.api.events import (
 )
 from peerterm.tui.model import MAX_NEWS, Changes, Model
 from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
+from tests.fakes.fake_offers import make_offer
+from tests.fakes.fake_talk import make_conversation
 from tests.fakes.programs import make_share
+from tests.fakes.spoken import line
 from tests.fakes.streamed import make_stream
 
 if TYPE_CHECKING:
@@ -278,3 +284,56 @@ def test_shares_are_followed(is_removed: bool) -> None:
 
     assert model.take_changes().shares == {share.share_id}
     assert (share.share_id in model.shares) is not is_removed
+
+
+async def test_what_is_said_to_us_is_news_once_until_it_is_shown() -> None:
+    """The first line of each conversation; what is in front of the user is none, nor what others talk about."""
+    model = Model()
+    model.apply(await snapshot(conversations=[make_conversation("#lan", unread=1)]))
+    model.take_changes()
+    for number, (conversation, text) in enumerate([("b0", "one"), ("b0", "two"), ("#lan", "x"), ("#lan", "fake?")]):
+        model.apply(MessageAdded(message=line(number, text, conversation=conversation)))
+    changes = model.take_changes()
+    model.talk.front = "b0"
+    model.apply(MessageAdded(message=line(9, "three", conversation="b0")))
+    later = model.take_changes()
+
+    assert changes.news == [("info", "bob: one"), ("info", "bob in #lan: fake?")]
+    assert changes.calls == changes.talk == {"b0", "#lan"}
+    assert (later.news, later.calls, later.talk) == ([], set(), {"b0"})
+
+
+async def test_unread_conversation_needs_attention_until_it_is_read() -> None:
+    """Before a broken share, which may stay so for long."""
+    model = Model()
+    await_read = make_conversation("#lan", unread=1)
+    model.apply(await snapshot(conversations=[await_read], shares=[make_share("Music", state="missing")]))
+    first = model.next_alarm()
+    model.apply(ConversationChanged(conversation=replace(await_read, unread=0)))
+    second = model.next_alarm()
+
+    assert first == ("chat", "#lan")
+    assert second
+    assert second[0] == "shares"
+
+
+async def test_offer_needs_attention_until_it_is_answered() -> None:
+    """It leads to the inbox; what we offer waits for others."""
+    model, offer = Model(), make_offer("film.mkv")
+    model.apply(await snapshot(offers=[offer, make_offer("ours.mkv", direction="out")]))
+    alarms = [model.next_alarm(), model.next_alarm()]
+    waiting = model.offers.waiting
+    model.apply(OfferChanged(offer=replace(offer, state="accepted")))
+
+    assert alarms == [("inbox", offer.offer_id)] * 2
+    assert waiting == [offer]
+    assert (model.offers.waiting, model.next_alarm()) == ([], None)
+
+
+def test_who_comes_and_goes_is_news_and_a_line_of_the_lobby() -> None:
+    """The pane hears of it as of talk."""
+    model = Model()
+    model.apply(PeerJoined(peer=BOB))
+
+    assert model.take_changes().talk == {"#lan"}
+    assert [notice.text for notice in model.talk.notices] == ["joined"]

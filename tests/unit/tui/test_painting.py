@@ -144,7 +144,7 @@ async def test_terminal_that_does_not_read_is_not_painted_for() -> None:
     async with program_of(engine) as (program, pilot):
         driver: Any = program._driver
         driver.is_stalled = True
-        engine.join(make_peer("zoe"))
+        engine.peer_joined(make_peer("zoe"))
         await until(pilot, lambda: len(program.model.peers) == 4)
         await pilot.pause(0.6)
         assert "zoe" not in text_of(program)

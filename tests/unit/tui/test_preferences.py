@@ -30,7 +30,8 @@ def test_file_without_fault_is_taken(tmp_path: Path) -> None:
 
     wanted, fault = read_preferences(tmp_path / "c", {"PEERTERM_MOUSE": "off"})
 
-    assert (wanted.theme, wanted.mouse, wanted.keymap, fault) == ("ansi-dark", "off", {"files.get": "g"}, "")
+    look = wanted.ui
+    assert (look.theme, look.mouse, look.keymap, fault) == ("ansi-dark", "off", {"files.get": "g"}, "")
 
 
 def test_file_with_a_fault_is_told_and_not_taken(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_file_with_a_fault_is_told_and_not_taken(tmp_path: Path) -> None:
 
     wanted, fault = read_preferences(tmp_path / "c", {})
 
-    assert wanted == UiSettings()
+    assert wanted == Settings()
     assert "ui.mouse" in fault
 
 
@@ -67,7 +68,8 @@ def test_every_setting_has_a_time_of_effect() -> None:
     effects = {view.name: effect_of(view.name) for view in Settings().views()}
 
     assert {name for name, effect in effects.items() if effect == "now"} == {
-        "transfers.down_limit", "transfers.up_limit", "stream.player", "ui.theme", "ui.keymap",
+        "transfers.down_limit", "transfers.up_limit", "stream.player", "chat.bell", "chat.notices", "ui.theme",
+        "ui.keymap",
     }  # fmt: skip
     assert {name for name, effect in effects.items() if effect == "program"} == {"ui.mouse", "ui.ascii"}
 

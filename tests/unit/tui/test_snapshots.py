@@ -15,7 +15,7 @@ import pytest
 
 from peerterm.tui.keys import PANES
 from tests.fakes.fake_engine import FakeEngine
-from tests.fakes.programs import Program, populated, running, text_of, until
+from tests.fakes.programs import Program, offering, populated, running, text_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,8 @@ DIALOGS: dict[str, tuple[str, ...]] = {
     "unshare": ("6", "x"),
     "share": ("6", "a"),
     "leaving": ("q",),
+    "send": ("S",),
+    "whom": ("6", "S"),
 }
 
 
@@ -98,6 +100,21 @@ async def test_panes_look_as_they_did(kind: str, size: tuple[int, int]) -> None:
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.parametrize("kind", KINDS, ids=["full", "empty"])
+async def test_inbox_looks_as_it_did(kind: str, size: tuple[int, int]) -> None:
+    """What waits for an answer first; or how to send something."""
+    program = Program(FakeEngine() if kind else offering())
+    async with running(program, size) as pilot:
+        await pilot.press("I")
+        found = difference(f"inbox{kind}", size, await settled(program, pilot))
+        if not kind:
+            await pilot.press("enter")
+            found += difference("offer", size, await settled(program, pilot))
+
+    assert not found, "\n".join(found)
+
+
 async def test_dialogs_look_as_they_did() -> None:
     """Over the screen they are opened on."""
     program = Program(populated())
@@ -109,8 +126,8 @@ async def test_dialogs_look_as_they_did() -> None:
                 await pilot.press(key)
                 await pilot.pause()
             found += difference(dialog, SIZES[0], await settled(program, pilot))
-            await pilot.press("escape")
-            await pilot.pause()
+            while len(program.screen_stack) > 1:
+                await pilot.press("escape")
 
     assert not found, "\n".join(found)
 
@@ -118,8 +135,9 @@ async def test_dialogs_look_as_they_did() -> None:
 def test_every_screen_that_is_stored_is_compared() -> None:
     """None is left over from a pane that is gone."""
     full = {
-        f"{pane}{kind}-{width}x{height}" for pane in PANES for kind in ("", "-empty") for width, height in SIZES
+        f"{pane}{kind}-{width}x{height}" for pane in (*PANES, "inbox") for kind in KINDS for width, height in SIZES
     }
+    full |= {f"offer-{width}x{height}" for width, height in SIZES}
     known = full | {f"{dialog}-80x24" for dialog in DIALOGS}
 
     assert {path.stem for path in SCREENS.iterdir()} <= known

@@ -12,8 +12,10 @@ from rich.cells import cell_len
 from peerterm.api.events import ShareChanged, Snapshot, TransferChanged
 from peerterm.tui.model import Model
 from peerterm.tui.widgets.plain import safe
-from peerterm.tui.widgets.status_bar import alarms_of, parts_of, status_row
+from peerterm.tui.widgets.status_bar import alarms_of, offers_of, parts_of, status_row, unread_of
 from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
+from tests.fakes.fake_offers import make_offer
+from tests.fakes.fake_talk import make_conversation
 from tests.fakes.programs import make_share
 
 ALARM = "!3 failed "
@@ -99,3 +101,28 @@ async def test_long_name_leaves_room_for_the_rest(name: str) -> None:
     object.__setattr__(model.status, "name", name)
 
     assert cell_len(parts_of(model)[0]) <= 24 + len("  0 peers")
+
+
+async def test_unread_lines_are_counted_and_who_waits_is_named() -> None:
+    """Of several only how many; ``@`` counts those that name us. Like failures it is never dropped."""
+    bob = make_conversation("b0", kind="direct", name="bob" * 9, unread=2)
+    one = await model_of(conversations=[bob, make_conversation("#lan")])
+    two = await model_of(conversations=[bob, make_conversation("#lan", unread=3)])
+    two.talk.mentions["#lan"] = 1
+
+    assert unread_of(await model_of()) == ""
+    assert unread_of(one) == "msg 2 (bobbobbobbo…) "
+    assert unread_of(two) == "msg 5 @1 "
+    row = status_row(["alice  3 peers"], ALARM, safe("x" * 200), 60, unread_of(two))
+    assert row.plain.endswith(f"{ALARM}msg 5 @1 ")
+    assert row.cell_length == 60
+
+
+async def test_offers_that_wait_are_counted_and_who_offers_is_named() -> None:
+    """Of several only how many; nothing in a name steers the terminal."""
+    one = await model_of(offers=[make_offer("a.mkv", peer_name="bob\x1b" * 5)])
+    two = await model_of(offers=[make_offer("a.mkv"), make_offer("b.mkv")])
+
+    assert offers_of(await model_of()) == ""
+    assert offers_of(one) == "1 offer (bobbobbobbo…) "
+    assert offers_of(two) == "2 offers "

@@ -9,6 +9,7 @@ import pytest
 from peerterm.tui.keys import PANES, TITLES
 from peerterm.tui.widgets.tab_bar import TabBar
 from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
+from tests.fakes.fake_offers import make_offer
 from tests.fakes.programs import Program, make_share, populated, running, text_of, until
 
 
@@ -21,12 +22,27 @@ async def test_present_pane_stands_out_and_others_count() -> None:
     """Peers that are online, transfers that move, shares; nothing that is zero."""
     program = Program(populated())
     async with running(program, (120, 36)) as pilot:
-        row = "1*Peers 2   2 Files   3 Search   4 Transfers 2   5 Chat   6 Shares 3   7 Stream   8 Log"
+        row = "1*Peers 2   2 Files   3 Search   4 Transfers 2   5 Chat (2)   6 Shares 3   7 Stream   8 Log"
         assert tabs(program) == f" {row}"
         await pilot.press("4")
 
         await until(pilot, lambda: "4*Transfers 2" in tabs(program))
         assert "1 Peers 2" in tabs(program)
+
+
+async def test_chat_counts_what_is_unread_and_what_is_offered() -> None:
+    """Until it is answered."""
+    engine = FakeEngine()
+    offer = engine.offered(make_offer("film.mkv"))
+    program = Program(engine)
+    async with running(program, (120, 36)) as pilot:
+        await until(pilot, lambda: "5 Chat +1   6" in tabs(program))
+        assert "1 offer (ben)" in text_of(program)
+        engine.hear("#lan", make_peer("bob"), "hello")
+        await until(pilot, lambda: "5 Chat (1)+1   6" in tabs(program))
+        await engine.decline(offer.offer_id)
+
+        await until(pilot, lambda: "5 Chat (1)   6" in tabs(program))
 
 
 async def test_empty_engine_counts_nothing() -> None:

@@ -185,19 +185,19 @@ async def test_keymap_works_at_once_and_a_clash_is_refused(file: Path) -> None:
     async with program.run_test(size=(120, 36)) as pilot:
         await opened(pilot, file)
         await go(pilot, "ui", 3)
-        await typed(pilot, "peers.sort=d")
+        await typed(pilot, "peers.filter=d")
         await until_shown(pilot, "d means both")
         await typed(pilot, "peers.none=d")
         await until_shown(pilot, "there is no action peers.none")
-        await typed(pilot, "peers.sort=o")
+        await typed(pilot, "peers.send=o")
         await pilot.press("enter")
         await until(pilot, lambda: program.user_keymap)
         await pilot.press("escape")
-        await until_shown(pilot, "o sort")
+        await until_shown(pilot, "o send")
         await pilot.press("o")
-        await until_shown(pilot, "Order")
+        await until_shown(pilot, "nobody is here yet")
 
-    assert Settings.load(file).ui.keymap == {"peers.sort": "o"}
+    assert Settings.load(file).ui.keymap == {"peers.send": "o"}
 
 
 async def test_variable_wins_and_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ async def test_peers_come_and_go() -> None:
     program = Program(engine)
     async with running(program) as pilot:
         await pilot.press("j")
-        engine.join(make_peer("adam"))
+        engine.peer_joined(make_peer("adam"))
         await until(pilot, lambda: "adam" in rows(program)[0])
         assert rows(program)[2].startswith("> carol")
         engine.announce(
@@ -267,7 +267,7 @@ async def test_own_link_is_shown_as_text_and_code() -> None:
     """With where this machine is found; y copies it."""
     program = Program(FakeEngine())
     async with running(program) as pilot:
-        await pilot.press("m")
+        await pilot.press("L")
         await until_shown(pilot, "fake at 127.0.0.1")
         assert "peerterm:fake" in text_of(program)
         await pilot.press("y")
