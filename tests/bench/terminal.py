@@ -1,7 +1,8 @@
 """The full-screen program on a terminal of its own, and what its user feels of it: time, output, processor time.
 
 ``python -m tests.bench.terminal PROFILE HITS`` is an engine whose every search finds so many contents: a real one
-asks each peer for its best 200 only.
+asks each peer for its best 200 only. A peer says so many lines in ``#lan``, in ``FLOOD_SECONDS``, once we say
+``go``: a real one takes no such flood.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from .machine import MIB, Engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from peerterm.api.views import MessageView
+
 Value = TypeVar("Value")
 
 ENTER, ESCAPE, REDRAW, DOWN_PAGE, UP_PAGE = "\r", "\x1b", "\x0c", "\x1b[6~", "\x1b[5~"
@@ -41,6 +44,10 @@ PATIENCE = 30.0
 
 PAUSES = (0.02, 0.12)
 """Seconds between two keys of somebody in a hurry."""
+
+
+FLOOD_SECONDS, FLOOD_STEPS = 10.0, 200
+"""In what time, and how many portions, lines come."""
 
 
 class Tui(Screen):
@@ -159,9 +166,32 @@ def fetching(leech: Engine, reference: str) -> Iterator[None]:
         print(f"{'meanwhile a transfer at':46}{size / MIB / seconds:5.0f} MiB/s, {len(done)} times")
 
 
+class Crowded(FakeEngine):
+    """An engine that hears very much."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self._count = lines
+
+    async def say(self, conversation: str, text: str, kind: str = "text") -> MessageView:
+        """Let the flood come when that is said."""
+        if text == "go":
+            self.start(self._flood())
+        return await super().say(conversation, text, kind)
+
+    async def _flood(self) -> None:
+        (peer,) = self.known_peers
+        for step in range(FLOOD_STEPS):
+            for number in range(step * self._count // FLOOD_STEPS, (step + 1) * self._count // FLOOD_STEPS):
+                self.hear(
+                    "#lan", peer, f"flood {number:06}, and some words so that it is as long as a line of a person"
+                )
+            await asyncio.sleep(FLOOD_SECONDS / FLOOD_STEPS)
+
+
 async def serve(paths: Paths, hits: int) -> None:
     """Be an engine that finds many contents."""
-    engine = FakeEngine()
+    engine = Crowded(hits)
     engine.known_peers = [make_peer("seed")]
     holders = [HolderView(peer_id=engine.known_peers[0].peer_id, name="seed")]
     engine.hits = [

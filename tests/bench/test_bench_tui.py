@@ -20,13 +20,15 @@ from peerterm.core.catalog import fold
 from tests.netns.trees import make_file
 
 from .machine import MIB, ROOT, Engine, engines, in_mib
-from .terminal import ENTER, ESCAPE, FAR, NEAR, Tui, fetch, fetching, names_of, p95, say_latencies
+from .terminal import ENTER, ESCAPE, FAR, NEAR, PATIENCE, Tui, fetch, fetching, names_of, p95, say_latencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS = 100_000
 MARKED = 10_000
+LINES = 10_000
+GREEK_AND_RUSSIAN = "αβγδεζηθικλμνξοπρστυφχψω" + "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 LIVE = 12
 KEYS = 200
 FILTERS = 5
@@ -165,6 +167,27 @@ def test_searching_many_hits(memory: Path) -> None:
     assert again < OPEN_SECONDS * LENIENCE
     assert p95(late) < KEY_SECONDS * LENIENCE
     assert p95(early) < KEY_SECONDS * LENIENCE
+
+
+def test_flood_of_lines(memory: Path) -> None:
+    """Of 10,000 lines in 10 seconds none is waited for: what is typed is painted, and the end is reached."""
+    print(f"\n\n{LINES:,} lines of a conversation")
+    with finding(memory / "finder", LINES) as finder, Tui(finder) as tui:
+        tui.settle("seed", "fake")
+        tui.press("5", "#lan")
+        tui.settle()
+        tui.press(ENTER, "new line")
+        tui.send("go" + ENTER)
+        tui.press("", "flood")
+        typed = []
+        for letter in GREEK_AND_RUSSIAN:  # no line has them
+            typed.append(tui.press(letter, letter))
+            tui.read(0.1)
+        say_latencies("a letter, while they come", typed)
+        last = tui.wait_for(f"flood {LINES - 1:06}", seconds=PATIENCE)
+        print(f"{'the last one is there after another':46}{last:14.1f} s")
+
+    assert p95(typed) < KEY_SECONDS * LENIENCE
 
 
 def test_twelve_live_transfers(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
