@@ -41,6 +41,7 @@ from peerterm.wire.messages import (
     PeerAddress,
     Ping,
     TalkHead,
+    TalkItem,
     TalkLine,
     TalkWant,
 )
@@ -128,7 +129,7 @@ def test_protocol_names_every_message_with_its_fields() -> None:
     expected = {(str(number), cls.__name__): message_fields(cls) for number, cls in KINDS.items()}
     expected |= {
         ("part", cls.__name__): message_fields(cls)
-        for cls in (PeerAddress, Entry, Have, TalkHead, TalkWant, TalkLine)
+        for cls in (PeerAddress, Entry, Have, TalkHead, TalkWant, TalkItem, TalkLine)
     }
 
     assert documented == expected
@@ -156,6 +157,7 @@ def vectors() -> dict[str, bytes | str]:
         seq=1,
         prev=NO_HASH,
         sent_at=1_600_000_000_000,
+        name="anna",
         kind="text",
         text="hello",
     ).signed_by(device_key.sign)
@@ -331,6 +333,9 @@ def test_every_flag_of_a_verb_is_documented() -> None:
         "TransferView",
         "IdentityView",
         "SettingView",
+        "MessageView",
+        "ConversationView",
+        "OfferView",
     ],
 )
 def test_json_fields_are_documented(view: str) -> None:
