@@ -7,6 +7,7 @@ raises ``BadValue``, which says what it must be.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,31 @@ def player(value: object) -> str:
     found = text(value).strip()
     if found not in PLAYERS and "{url}" not in found:
         raise BadValue(f"must be one of {', '.join(PLAYERS)}, or a command with {{url}}")
+    return found
+
+
+EVENT_KINDS = (
+    "peer_joined",
+    "peer_left",
+    "transfer_done",
+    "transfer_failed",
+    "offer_received",
+    "message_received",
+    "direct_message",
+    "mention",
+)
+"""What a command of the user can be told of."""
+
+
+def command(value: object) -> str:
+    """Accept a command and its arguments, quoted as for a shell; nothing is none."""
+    found = text(value).strip()
+    try:
+        words = shlex.split(found)
+    except ValueError as error:
+        raise BadValue(f"must be a command, quoted as for a shell: {error}") from error
+    if found and not words[0]:
+        raise BadValue("must be a command that begins with the name of a program")
     return found
 
 
