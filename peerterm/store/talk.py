@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from peerterm.core.talk_messages import Effect, Want
     from peerterm.store.database import Database, Row
 
-MAX_MUTED_AUTHORS = 1000
-"""Most muted authors; the one muted longest is heard again."""
-
 _COLUMNS = "key, log, seq, prev, sent_at, author_name, kind, text, about, items, signature"
 
 _items = msgspec.msgpack.Decoder(tuple[Item, ...])
@@ -255,26 +252,6 @@ class TalkStore:
             connection.execute("UPDATE talk_conversations SET is_muted = ? WHERE id = ?", (is_muted, number))
 
         await self._database.quick_write(write)
-
-    async def mute_author(self, author: PeerId, *, is_muted: bool) -> None:
-        """Note whether an author's lines are shown; they are kept and passed on all the same."""
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM talk_muted_authors WHERE author = ?", (author,))
-            if is_muted:
-                connection.execute("INSERT INTO talk_muted_authors VALUES (?)", (author,))
-            trim = """
-                DELETE FROM talk_muted_authors WHERE rowid NOT IN (
-                    SELECT rowid FROM talk_muted_authors ORDER BY rowid DESC LIMIT ?)
-            """
-            connection.execute(trim, (MAX_MUTED_AUTHORS,))
-
-        await self._database.quick_write(write)
-
-    async def muted_authors(self) -> set[PeerId]:
-        """Return the authors whose lines are not shown."""
-        rows = await self._database.fetch_all("SELECT author FROM talk_muted_authors")
-        return {PeerId(author) for (author,) in rows}
 
 
 def _conversation(connection: sqlite3.Connection, name: ConversationId) -> int:

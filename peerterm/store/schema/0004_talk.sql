@@ -47,5 +47,3 @@ CREATE TABLE talk_marks (
     seq INTEGER NOT NULL,
     PRIMARY KEY (conversation_id, author, log, kind)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE talk_muted_authors (author TEXT PRIMARY KEY) STRICT;

@@ -24,7 +24,6 @@ from peerterm.core.talk_messages import (
     Show,
     Want,
 )
-from peerterm.store import talk as module
 from peerterm.store.database import Database
 from peerterm.store.migrations import load
 from peerterm.store.talk import ConversationRecord, KeptLine, TalkStore
@@ -193,19 +192,6 @@ async def test_recent_authors_are_told(store: TalkStore) -> None:
 
     assert [*(await store.authors(LAN, 50.0)).items()] == [(fake_id(1), "annie"), (fake_id(3), "ann")]
     assert await store.authors(DIRECT, 0.0) == {}
-
-
-async def test_muted_authors_are_remembered(store: TalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until they are heard again; the one muted longest makes room."""
-    monkeypatch.setattr(module, "MAX_MUTED_AUTHORS", 2)
-    for number in (1, 2, 1, 3):
-        await store.mute_author(fake_id(number), is_muted=True)
-
-    assert await store.muted_authors() == {fake_id(1), fake_id(3)}
-
-    await store.mute_author(fake_id(3), is_muted=False)
-
-    assert await store.muted_authors() == {fake_id(1)}
 
 
 async def test_machine_goes_on_from_the_store(store: TalkStore, monkeypatch: pytest.MonkeyPatch) -> None:
