@@ -15,9 +15,9 @@ from peerterm.tui.browsing import Place, Trail
 from peerterm.tui.downloading import ask_for_everything, everything_of
 from peerterm.tui.links import link_to, reference_to
 from peerterm.tui.panes.base import pane_bindings
+from peerterm.tui.panes.contents import Content, ContentsPane
 from peerterm.tui.panes.file_rows import FileRow, facts_of, file_table, size_of
 from peerterm.tui.panes.long_list import drop_rows, spare_rows
-from peerterm.tui.panes.offers import Offer, OffersPane
 from peerterm.tui.sending import ask_whom
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ MAX_ENTRIES = 200_000
 _NOBODY = ("Nobody who is online shares anything yet.", "1 shows who is here; 6 shares something of yours.")
 
 
-class FilesPane(OffersPane[FileRow]):
+class FilesPane(ContentsPane[FileRow]):
     """Peers that share something, their shares, and the folders below; Enter goes in, h goes up."""
 
     SCOPE = "files"
@@ -254,7 +254,7 @@ class FilesPane(OffersPane[FileRow]):
         """Return the bytes of a row."""
         return size_of(row)
 
-    async def offers(self, rows: Sequence[FileRow]) -> Sequence[Offer]:
+    async def contents(self, rows: Sequence[FileRow]) -> Sequence[Content]:
         """Return the contents that are meant; of a peer all its shares.
 
         Raises:
@@ -266,12 +266,12 @@ class FilesPane(OffersPane[FileRow]):
         entries: list[EntryView] = []
         for row in rows:
             entries += await everything_of(self.engine, row.peer_id) if isinstance(row, PeerView) else [row]
-        return [Offer(entry.name, entry.size, entry.root, entry.kind == "folder") for entry in entries]
+        return [Content(entry.name, entry.size, entry.root, entry.kind == "folder") for entry in entries]
 
-    def question(self, rows: Sequence[FileRow], offers: Sequence[Offer]) -> Confirm | None:
+    def question(self, rows: Sequence[FileRow], contents: Sequence[Content]) -> Confirm | None:
         """Ask before everything of a peer is downloaded, however little that is."""
         peers = [row for row in rows if isinstance(row, PeerView)]
-        return ask_for_everything(peers) if peers else super().question(rows, offers)
+        return ask_for_everything(peers) if peers else super().question(rows, contents)
 
     @work(exclusive=True, group="dialogs")
     async def action_send(self) -> None:

@@ -14,9 +14,9 @@ from peerterm.display import counted
 from peerterm.errors import PeertermError, UsageError
 from peerterm.tui import format as f
 from peerterm.tui.panes.base import pane_bindings
+from peerterm.tui.panes.contents import MAX_BATCH, Content, ContentsPane
 from peerterm.tui.panes.hit_rows import copies_of, facts_of, hit_table
 from peerterm.tui.panes.long_list import drop_rows, spare_rows
-from peerterm.tui.panes.offers import MAX_BATCH, Offer, OffersPane
 from peerterm.tui.query import letters, parse_line, values_of
 from peerterm.tui.widgets.plain import Plain
 from peerterm.tui.widgets.query_input import QueryInput
@@ -45,7 +45,7 @@ LISTING_SECONDS = 0.1
 """Hits that trickle in are listed so often."""
 
 
-class SearchPane(OffersPane["SearchHit"]):
+class SearchPane(ContentsPane["SearchHit"]):
     """A line to type in, and below it what peers have; ``/`` types, Enter there goes to the hits."""
 
     SCOPE = "search"
@@ -285,10 +285,10 @@ class SearchPane(OffersPane["SearchHit"]):
         """Return the bytes of a hit."""
         return row.size
 
-    async def offers(self, rows: Sequence[SearchHit]) -> Sequence[Offer]:
+    async def contents(self, rows: Sequence[SearchHit]) -> Sequence[Content]:
         """Return the contents that are meant."""
         self.line.history.add(self.line.value)
-        return [Offer(hit.name, hit.size, hit.root, hit.kind == "folder") for hit in rows]
+        return [Content(hit.name, hit.size, hit.root, hit.kind == "folder") for hit in rows]
 
     def action_watch(self) -> None:
         """Play the hit of the cursor."""

@@ -12,7 +12,7 @@ from peerterm.errors import PeertermError
 from peerterm.tui.modals.dialogs import Confirm
 from peerterm.tui.panes import stream_text as text
 from peerterm.tui.panes.base import pane_bindings
-from peerterm.tui.panes.offers import MANY_DOWNLOADS
+from peerterm.tui.panes.contents import MANY_DOWNLOADS
 from peerterm.tui.panes.stream_details import lines_of
 from peerterm.tui.panes.stream_text import StreamRow
 from peerterm.tui.panes.table_pane import TablePane

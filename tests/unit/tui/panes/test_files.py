@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from peerterm.tui.panes import contents as contents_pane
 from peerterm.tui.panes import files as files_pane
 from peerterm.tui.panes import long_list
-from peerterm.tui.panes import offers as offers_pane
 from peerterm.tui.terminal import Terminal
 from tests.fakes.browsable import BrowsableEngine, file, folder, program
 from tests.fakes.browsed import BOB, enter
@@ -132,7 +132,7 @@ async def test_first_page_can_be_used_while_others_come(engine: BrowsableEngine)
 
 async def test_first_page_is_counted_at_once(engine: BrowsableEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """However soon after another folder this one is entered."""
-    monkeypatch.setattr(offers_pane, "COUNT_SECONDS", float("inf"))
+    monkeypatch.setattr(contents_pane, "COUNT_SECONDS", float("inf"))
     engine.gate.clear()
     async with program(engine) as screen:
         await enter(screen, "bob", "Photos", "2025")

@@ -40,7 +40,7 @@ _NAME_CELLS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Content:
     """A content to download; one without a root is not ready yet."""
 
     name: str
@@ -49,7 +49,7 @@ class Offer:
     is_folder: bool = False
 
 
-class OffersPane(TablePane[Row], Generic[Row]):
+class ContentsPane(TablePane[Row], Generic[Row]):
     """The part of a pane that both lists of contents share."""
 
     def __init__(self) -> None:
@@ -64,18 +64,20 @@ class OffersPane(TablePane[Row], Generic[Row]):
         """Return the bytes of a row."""
 
     @abstractmethod
-    async def offers(self, rows: Sequence[Row]) -> Sequence[Offer]:
+    async def contents(self, rows: Sequence[Row]) -> Sequence[Content]:
         """Return what downloading these rows means; may ask the engine.
 
         Raises:
             PeertermError: It cannot be found out.
         """
 
-    def question(self, rows: Sequence[Row], offers: Sequence[Offer]) -> Confirm | None:
+    def question(self, rows: Sequence[Row], contents: Sequence[Content]) -> Confirm | None:
         """Return what is asked before rows are downloaded, which mean these contents; ``None`` asks nothing."""
-        if len(offers) < MANY_DOWNLOADS:
+        if len(contents) < MANY_DOWNLOADS:
             return None
-        return Confirm(f"Download {_sum_of(offers)}?", "Each becomes a transfer of its own; a folder would be one.")
+        return Confirm(
+            f"Download {_sum_of(contents)}?", "Each becomes a transfer of its own; a folder would be one."
+        )
 
     @abstractmethod
     def show_title(self) -> None:
@@ -106,18 +108,18 @@ class OffersPane(TablePane[Row], Generic[Row]):
     async def action_download(self) -> None:
         """Download what is marked, or the row of the cursor."""
         rows = self.table.chosen
-        if offers := await self._wanted(rows):
-            question = self.question(rows, offers)
+        if contents := await self._wanted(rows):
+            question = self.question(rows, contents)
             if question is None or await self.app.push_screen_wait(question):
-                self._get(offers)
+                self._get(contents)
 
     @work(group="getting")
     async def action_download_to(self) -> None:
         """Download what is marked, or the row of the cursor, or a part of it, into a folder that the user types."""
-        if not (offers := await self._wanted(self.table.chosen)):
+        if not (contents := await self._wanted(self.table.chosen)):
             return
         prompt = Prompt(
-            f"Download {_sum_of(offers)} into",
+            f"Download {_sum_of(contents)} into",
             await self._usual_folder(),
             check=fault_of_folder,
             complete=complete_path,
@@ -125,9 +127,9 @@ class OffersPane(TablePane[Row], Generic[Row]):
         )
         if folder := await self.app.push_screen_wait(prompt):
             self._folder = folder
-            only = await self._only() if len(offers) == 1 and offers[0].is_folder else []
+            only = await self._only() if len(contents) == 1 and contents[0].is_folder else []
             if only is not None:
-                self._get(offers, expanded(folder), only)
+                self._get(contents, expanded(folder), only)
 
     async def _only(self) -> list[str] | None:
         """Ask which files of a folder are wanted, all without a pattern; ``None`` if the user turned away."""
@@ -136,21 +138,21 @@ class OffersPane(TablePane[Row], Generic[Row]):
             return typed.split()
         return None
 
-    async def _wanted(self, rows: Sequence[Row]) -> Sequence[Offer]:
+    async def _wanted(self, rows: Sequence[Row]) -> Sequence[Content]:
         if not rows:
             self.program.say("nothing is here yet")
             return ()
         try:
-            offers = [offer for offer in await self.offers(rows) if offer.root]
+            contents = [content for content in await self.contents(rows) if content.root]
         except PeertermError as error:
             self.program.say(error.advice, "error")
             return ()
-        if not offers:
+        if not contents:
             self.program.say("there is nothing to download yet", "warning")
-        return offers
+        return contents
 
-    def _get(self, offers: Sequence[Offer], folder: str = "", only: Sequence[str] = ()) -> None:
-        self.program.download([offer.root for offer in offers], folder, only)
+    def _get(self, contents: Sequence[Content], folder: str = "", only: Sequence[str] = ()) -> None:
+        self.program.download([content.root for content in contents], folder, only)
         self.table.clear_marks()
 
     async def _usual_folder(self) -> str:
@@ -176,7 +178,7 @@ class OffersPane(TablePane[Row], Generic[Row]):
         self.show_title()
 
 
-def _sum_of(offers: Sequence[Offer]) -> str:
-    size = f.size(sum(offer.size for offer in offers))
-    what = clean(offers[0].name, width=_NAME_CELLS) if len(offers) == 1 else f"{len(offers):,} entries"
+def _sum_of(contents: Sequence[Content]) -> str:
+    size = f.size(sum(content.size for content in contents))
+    what = clean(contents[0].name, width=_NAME_CELLS) if len(contents) == 1 else f"{len(contents):,} entries"
     return f"{what} ({size})"
