@@ -83,6 +83,12 @@ class FileSettings:
     download_dir: Path = _setting(  # noqa: RUF009 - a field, as the others
         "PEERTERM_DOWNLOAD_DIR", values.path, "folder for downloads", make=_downloads
     )
+    accept_from: tuple[str, ...] = _setting(
+        "PEERTERM_ACCEPT_FROM",
+        values.several(values.peer_id),
+        "whole ids of peers whose offers are accepted unasked",
+        default=(),
+    )
     share: tuple[Path, ...] = _setting(
         "PEERTERM_SHARE", values.several(values.path), "paths shared at each start", default=()
     )

@@ -49,6 +49,14 @@ def peer_name(value: object) -> str:
     return name
 
 
+def peer_id(value: object) -> str:
+    """Accept the whole id of a peer: a part of it, or a name, would not say for certain who it is."""
+    found = text(value).strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", found):
+        raise BadValue("must be the whole id of a peer, 64 hexadecimal digits")
+    return found
+
+
 def integer(least: int, most: int) -> Callable[[object], int]:
     """Accept a whole number within bounds."""
 

@@ -26,6 +26,8 @@ from peerterm.engine.tasks import tolerate
 from peerterm.errors import PeerRefused, PeertermError, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peerterm.api.views import OfferView
     from peerterm.core.ids import PeerId
     from peerterm.core.lines import Item
@@ -57,6 +59,7 @@ class OfferDriver:
 
     Attributes:
         offers: The machine; whatever its inputs return goes through ``perform`` or ``performed``.
+        on_kept: Called with every offer that is another than before, once it is kept.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class OfferDriver:
         bus: Bus,
     ) -> None:
         self.offers = Offers(own_id)
+        self.on_kept: Callable[[Offer], None] = lambda offer: None
         self._store = store
         self._lines = lines
         self._own_id = own_id
@@ -196,6 +200,7 @@ class OfferDriver:
             match effect:
                 case Save(offer):
                     self._bus.publish(OfferChanged(offer=self.view(offer)))
+                    self.on_kept(offer)
                 case Say():
                     await self._answer(effect)
                 case Revoke(grant, peer):

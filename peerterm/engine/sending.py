@@ -10,18 +10,18 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from peerterm.api.events import OfferIndexing
+from peerterm.api.events import Notice, OfferIndexing
 from peerterm.core.lines import MAX_ITEMS, OFFER, Item
 from peerterm.core.offer import Draft, Say, title
 from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.errors import EngineBusy, InvalidName, PeertermError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 
     from peerterm.api.views import OfferView
     from peerterm.core.ids import PeerId
-    from peerterm.core.offer import Effect
+    from peerterm.core.offer import Effect, Offer
     from peerterm.engine.bus import Bus
     from peerterm.engine.downloading import Downloads
     from peerterm.engine.grants import Grants
@@ -43,6 +43,7 @@ class Sending:
         driver: OfferDriver,
         *,
         own_names: Sequence[str],
+        accept_from: Collection[str],
         grants: Grants,
         downloads: Downloads,
         peers: Peers,
@@ -51,6 +52,7 @@ class Sending:
         self._store = store
         self._driver = driver
         self._own_names = own_names
+        self._accept_from = accept_from
         self._grants = grants
         self._downloads = downloads
         self._peers = peers
@@ -60,7 +62,21 @@ class Sending:
     async def run(self) -> None:
         """Serve until cancelled."""
         async with self._tasks:
+            for offer in self._driver.offers:
+                self.offered(offer)
             await self._driver.run()
+
+    def offered(self, offer: Offer) -> None:
+        """Take an offer as it is now; the user may have said that this peer's are always accepted."""
+        if not offer.is_own and offer.state == "offered" and offer.peer in self._accept_from:
+            self._tasks.start(self._accept_unasked(offer))
+
+    async def _accept_unasked(self, offer: Offer) -> None:
+        try:
+            await self.accept(offer.id, "", ())
+        except PeertermError as error:
+            if self._driver.offers[offer.hash].state == "offered":  # else the user was faster
+                self._bus.publish(Notice(level="warning", text=f"{offer.name} is not accepted: {error.advice}"))
 
     def views(self) -> list[OfferView]:
         """Return all offers, oldest first."""

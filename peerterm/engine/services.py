@@ -207,11 +207,13 @@ class Services:
             store,
             self.offer_driver,
             own_names=(self.identity.peer_id, settings.node.name),
+            accept_from=settings.files.accept_from,
             grants=self.grants,
             downloads=self.downloads,
             peers=self.peers,
             bus=bus,
         )
+        self.offer_driver.on_kept = self.sending.offered
         self.talking.on_kept = self.offer_driver.line_kept
         self.talking.on_moved = self.offer_driver.line_moved
         self.downloads.transfers.on_moved = self.offer_driver.transfer_moved

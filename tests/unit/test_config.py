@@ -123,6 +123,7 @@ def test_unknown_key_names_file_key_and_nearest(file: Path, text: str, told: str
         ("events.on_event", '"\\"\\" x"'),
         ("events.on_event", '["notify"]'),
         ("events.on_event_kinds", '["peer_fell"]'),
+        ("files.accept_from", '["anna"]'),
         ("log.level", '"loud"'),
         ("ui.theme", '"dark"'),
         ("ui.mouse", "true"),

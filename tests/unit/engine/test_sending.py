@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.api.events import OfferChanged, OfferIndexing, Snapshot
+from peerterm.api.events import Notice, OfferChanged, OfferIndexing, Snapshot
 from peerterm.core.lines import MAX_ITEMS
 from peerterm.core.offers import MAX_OPEN_OFFERS
 from peerterm.errors import EngineBusy, InvalidName, InvalidPath, NotFound, PeerRefused, StorageError, UsageError
@@ -109,6 +109,42 @@ async def test_some_items_are_taken(two: tuple[Engine, Engine], tmp_path: Path) 
     await offer_when(anna, "landed")
 
     assert landed_in(tmp_path / "ben" / "downloads") == {"a": b"a", "c": b"c"}
+
+
+async def test_some_peers_are_not_asked_for(tmp_path: Path) -> None:
+    """What they offer is accepted by itself, also if it came before that was wished; of others nothing is."""
+    note = write(tmp_path / "note.txt", b"hello")
+    async with network(tmp_path, "anna", "carl") as (anna, carl):
+        async with running(tmp_path, "ben") as ben:
+            await until_online(ben, 2)
+            await anna.send(["ben"], [str(note)])
+            await offer_when(ben, "offered")
+        async with running(tmp_path, "ben", accept_from=(anna.services.identity.peer_id,)) as ben:
+            await until_online(ben, 2)
+            await offer_when(anna, "landed")
+            await anna.send(["ben"], [str(write(tmp_path / "second", b"more"))])
+            await carl.send(["ben"], [str(note)])
+            await eventually(lambda: [each.state for each in anna.services.sending.views()] == ["landed"] * 2)
+            await offer_when(ben, "offered", peer="carl")
+
+        assert landed_in(tmp_path / "ben" / "downloads") == {"note.txt": b"hello", "second": b"more"}
+
+
+async def test_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """The offer of a peer that is always accepted waits for an answer then, as any other."""
+    async with (
+        network(tmp_path, "anna") as [anna],
+        running(
+            tmp_path, "ben", accept_from=(anna.services.identity.peer_id,), download_dir=write(tmp_path / "x", b"")
+        ) as ben,
+        closing(ben.events()) as events,
+    ):
+        await until_online(anna, 1)
+        await anna.send(["ben"], [str(write(tmp_path / "note.txt", b"hello"))])
+        notice = await until(events, Notice)
+
+        assert notice.text.startswith("note.txt is not accepted: ")
+        assert (await offer_when(ben, "offered")).name == "note.txt"
 
 
 async def test_nobody_else_can_have_it(tmp_path: Path) -> None:
