@@ -66,7 +66,7 @@ async def test_nobody_gets_from_the_recipient_what_he_was_offered(tmp_path: Path
                 entry = await offered(anna, ben, tmp_path / "album")
                 roots = entry.root, ROOT, root_of(b"note")
                 started = await ben.services.downloads.fetch(entry)
-                await transfer_when(ben, started.transfer_id, lambda view: view.bytes == MIB)
+                await transfer_when(ben, started.transfer_id, lambda view: view.bytes > 0)
                 assert await has(mallory, *roots) == []
             async with running(tmp_path, "ben") as ben, fake_peer(tmp_path, ben) as mallory:
                 await until_online(ben, 2)

@@ -139,6 +139,7 @@ async def test_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         ) as ben,
         closing(ben.events()) as events,
     ):
+        await anext(events)
         await until_online(anna, 1)
         await anna.send(["ben"], [str(write(tmp_path / "note.txt", b"hello"))])
         notice = await until(events, Notice)
