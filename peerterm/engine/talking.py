@@ -280,9 +280,10 @@ class Talking:
 
     async def _look(self, place: ConversationId) -> None:
         while place in self._stale:
+            if self._name(place) in self._shown:
+                await asyncio.sleep(LOOK_SECONDS)  # an answer that follows at once shall not wait for this
             self._stale.remove(place)
             await tolerate("look at a conversation", self._tell, place)
-            await asyncio.sleep(LOOK_SECONDS)
         self._looking.remove(place)
 
     async def _tell(self, place: ConversationId) -> None:

@@ -19,3 +19,11 @@ def work() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ptbench-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Return a folder in memory, so that no disk is measured."""
+    folder = Path(tempfile.mkdtemp(prefix="ptbench-", dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

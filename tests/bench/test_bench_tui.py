@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -44,14 +42,6 @@ FIRST_FRAME_SECONDS = 0.6
 
 LENIENCE = 3.0
 """A test fails only where that is missed by so much: other programs may run here."""
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """Return a folder in memory, so that no disk is measured."""
-    folder = Path(tempfile.mkdtemp(prefix="ptbench-", dir="/dev/shm"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def share_many(seed: Engine, work: Path, count: int) -> None:
