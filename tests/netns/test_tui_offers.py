@@ -95,7 +95,8 @@ def test_folder_is_sent_accepted_by_keys_and_lands(pair: Pair) -> None:
         alice.row("↑ trip", "to bob", "there")
         alice.press("Escape")
         alice.hides("Inbox")
-        alice.hides("up 1")  # else leaving asks what becomes of it
+        wait_until(lambda: pair.alice.json("transfers") == [], 20)  # else leaving asks what becomes of it
+        alice.hides("up 1")
         alice.press("q")
         alice.prompts()
         bob.press("q")
