@@ -20,11 +20,11 @@ from peerterm.store.completion import to_its_end
 from peerterm.store.grants import DigestsLost, Grant, PrivateShare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from peerterm.config import FileSettings
-    from peerterm.core.ids import PeerId
+    from peerterm.core.ids import PeerId, Root
     from peerterm.core.listing import EntryKind
     from peerterm.engine.granted import Granted
     from peerterm.store.grants import GrantStore
@@ -51,7 +51,9 @@ class Grants:
         granted: Granted,
         shares: ShareStore,
         settings: FileSettings,
+        *,
         on_changed: Callable[[], None],
+        on_moved: Callable[[Collection[PeerId], Collection[Root]], None],
     ) -> None:
         """Make it.
 
@@ -61,12 +63,14 @@ class Grants:
             shares: Knows the hashes of what is shared with everyone.
             settings: What a folder leaves out, and how scans are done.
             on_changed: Called when what was found for peers, and is remembered, counts no more.
+            on_moved: Told then which peers may have what was found elsewhere; they may have been refused it.
         """
         self._store = store
         self._granted = granted
         self._shares = shares
         self._settings = settings
         self._on_changed = on_changed
+        self._on_moved = on_moved
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
@@ -102,11 +106,10 @@ class Grants:
         if _top(result).root != share.root:
             log.warning("changed since it was offered path=%r", str(share.path))
             return
-        try:
-            await self._store.confirm(share.share_id, result)
-        except DigestsLost:  # another share was removed this moment; what is kept of this one still serves
-            log.info("not noted where it is path=%r", str(share.path))
-        self._on_changed()
+        if await self._store.confirm(share.share_id, result):
+            self._on_changed()
+            peers = {grant.peer for grant in self._granted if grant.share_id == share.share_id}
+            self._on_moved(peers, {entry.root for entry in result.entries})
 
     async def offer(self, path: Path, on_progress: Callable[[ScanProgress], None] = lambda _: None) -> PrivateShare:
         """Index a file or folder as a new private share; return once that is done.

@@ -127,7 +127,14 @@ class Services:
         self._granted = Granted(private)
         self.uploads = Uploads(self.catalog, self._granted)
         self.sharing = Sharing(shares, settings.files, bus, self._catalog_changed)
-        self.grants = Grants(private, self._granted, shares, settings.files, self.uploads.forget)
+        self.grants = Grants(
+            private,
+            self._granted,
+            shares,
+            settings.files,
+            on_changed=self.uploads.forget,
+            on_moved=self.uploads.offer_again,
+        )
 
     def _build_talk(self, settings: Settings, bus: Bus, store: TalkStore) -> None:
         own_id, own_name = self.identity.peer_id, settings.node.name

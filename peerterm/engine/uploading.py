@@ -26,7 +26,7 @@ from peerterm.store.reading import SharedFile
 from peerterm.wire.messages import Have, HaveUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from peerterm.core.bitfield import Bitfield
     from peerterm.core.ids import PeerId
@@ -219,6 +219,13 @@ class Uploads:
         """Tell those who asked that more of a content is held here now."""
         for first in range(0, len(chunks), MAX_UPDATE_CHUNKS):
             self._tell(HaveUpdate(root=root, chunks=chunks[first : first + MAX_UPDATE_CHUNKS]))
+
+    def offer_again(self, peers: Collection[PeerId], roots: Collection[Root]) -> None:
+        """Tell those of these peers who asked for contents that they may have them."""
+        for link, interests in self._interests.items():
+            if link.peer_id in peers:
+                for root in interests.keys() & roots:
+                    link.send(HaveUpdate(root=root, complete=True))
 
     def _tell(self, update: HaveUpdate) -> None:
         for link, interests in self._interests.items():

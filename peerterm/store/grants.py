@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _GRANTED = "share_id IN (SELECT value FROM json_each(?))"
 _INSERT = "INSERT INTO private_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_MOVE = """
+    UPDATE private_entries SET mtime_ns = ?3, device = ?4, inode = ?5
+    WHERE share_id = ?1 AND path = ?2 AND (mtime_ns, device, inode) IS NOT (?3, ?4, ?5)
+"""
 _KEEP_CONTENT = """
     INSERT INTO private_contents VALUES (?1, ?2, ?3) ON CONFLICT (root) DO UPDATE
     SET digests = coalesce(digests, ?2), listing = coalesce(listing, ?3)
@@ -129,20 +133,26 @@ class GrantStore:
             await connection.execute("INSERT INTO private_shares VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             await _write(connection, share.share_id, result)
 
-    async def confirm(self, share_id: ShareId, result: ScanResult) -> None:
+    async def confirm(self, share_id: ShareId, result: ScanResult) -> bool:
         """Note where the files of a private share are now: a disk may get another number when it is mounted again.
+
+        Who reads meanwhile finds every entry, as it was or as it is.
 
         Args:
             share_id: The share; one that is unknown is no error.
             result: Of a scan that found the share's root.
 
+        Returns:
+            Whether that is elsewhere than was known.
+
         Raises:
-            DigestsLost, DiskFull, StorageError: Nothing was changed.
+            DiskFull, StorageError: Nothing was changed.
         """
+        places = (_place(share_id, entry) for entry in result.entries if entry.kind == "file")
         async with self._database.transaction() as connection:
-            if await _is_known(connection, share_id):
-                await connection.execute("DELETE FROM private_entries WHERE share_id = ?", [share_id])
-                await _write(connection, share_id, result)
+            before = connection.total_changes
+            await many(connection, _MOVE, places)
+            return connection.total_changes > before
 
     async def remove_unused(self, *share_ids: ShareId) -> None:
         """Forget those of these private shares that nobody has a grant for; the files stay."""
@@ -232,19 +242,13 @@ async def _remove_unused(connection: aiosqlite.Connection, share_ids: Iterable[R
 
 
 def _row(share_id: ShareId, entry: ScannedEntry) -> Row:
-    return (
-        share_id,
-        "/".join(entry.path),
-        entry.kind,
-        entry.size,
-        entry.files,
-        entry.root,
-        entry.sha256,
-        int(entry.executable),
-        wrap(entry.mtime_ns),
-        wrap(entry.device),
-        wrap(entry.inode),
-    )
+    share_id, path, *place = _place(share_id, entry)
+    what = entry.kind, entry.size, entry.files, entry.root, entry.sha256, int(entry.executable)
+    return share_id, path, *what, *place
+
+
+def _place(share_id: ShareId, entry: ScannedEntry) -> Row:
+    return share_id, "/".join(entry.path), wrap(entry.mtime_ns), wrap(entry.device), wrap(entry.inode)
 
 
 def _entry(row: Row) -> CatalogEntry:

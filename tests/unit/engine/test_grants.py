@@ -20,14 +20,14 @@ from peerterm.engine.granted import Granted
 from peerterm.engine.grants import Grants
 from peerterm.errors import EngineBusy, InvalidName, InvalidPath, NotFound, SourceChanged, StorageError
 from peerterm.store.database import Database
-from peerterm.store.grants import DigestsLost, Grant, GrantStore
+from peerterm.store.grants import Grant, GrantStore
 from peerterm.store.scanner import FileKey, KnownFile, Scan, ScanResult
 from peerterm.store.shares import ShareStore
 from tests.fakes.engines import noise, running, shared, write
 from tests.fakes.fake_peer import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
     from pathlib import Path
 
     from peerterm.core.ids import Root
@@ -326,6 +326,7 @@ class Kept:
     granted: Granted
     store: GrantStore
     changes: list[None]
+    moves: list[tuple[Collection[PeerId], Collection[Root]]]
 
     async def file(self, root: Root) -> SharedFile:
         """Return where the one file of a root is said to be, to whom it was granted."""
@@ -339,12 +340,20 @@ async def taken_up(folder: Path) -> AsyncIterator[Kept]:
     """Take up the grants of a database; no peer is near, and nobody knows of any offer."""
     database = await Database.open(folder / "state.db")
     store, changes = GrantStore(database), list[None]()
+    moves: list[tuple[Collection[PeerId], Collection[Root]]] = []
     granted = Granted(store)
     settings = FileSettings(download_dir=folder, scan_threads=1)
-    grants = Grants(store, granted, ShareStore(database), settings, lambda: changes.append(None))
+    grants = Grants(
+        store,
+        granted,
+        ShareStore(database),
+        settings,
+        on_changed=lambda: changes.append(None),
+        on_moved=lambda peers, roots: moves.append((peers, roots)),
+    )
     try:
         await grants.load()
-        yield Kept(grants, granted, store, changes)
+        yield Kept(grants, granted, store, changes, moves)
     finally:
         await database.close()
 
@@ -367,7 +376,7 @@ async def test_next_engine_takes_up_what_was_granted(tmp_path: Path, film: Path)
 
 
 async def test_file_on_a_disk_with_another_number_is_found_again(tmp_path: Path, film: Path) -> None:
-    """The next engine notes where it is now, and forgets where it was said to be."""
+    """The next engine notes where it is now, forgets where it was said to be, and tells who was refused it."""
     async with taken_up(tmp_path) as first:
         share = await first.grants.offer(film)
         await first.grants.grant(share.share_id, BEN, OFFER)
@@ -381,6 +390,19 @@ async def test_file_on_a_disk_with_another_number_is_found_again(tmp_path: Path,
     assert (before.device, before.inode) == (1, 1)
     assert (after.device, after.inode) == (film.stat().st_dev, film.stat().st_ino)
     assert second.changes
+    assert second.moves == [({BEN}, {share.root})]
+
+
+async def test_file_where_it_was_is_no_news(tmp_path: Path, film: Path) -> None:
+    """Nobody is told of it."""
+    async with taken_up(tmp_path) as first:
+        share = await first.grants.offer(film)
+        await first.grants.grant(share.share_id, BEN, OFFER)
+    async with taken_up(tmp_path) as second:
+        await second.grants.run()
+
+    assert not second.changes
+    assert not second.moves
 
 
 @pytest.mark.parametrize("change", ["missing", "changed"])
@@ -405,20 +427,19 @@ async def test_promise_is_kept_when_the_file_is_not_what_it_was(tmp_path: Path, 
     assert not second.changes
 
 
-async def test_look_for_files_bears_what_the_disk_and_others_do(
+async def test_look_for_files_bears_a_disk_that_refuses(
     tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Digests that were dropped just then, and a database that refuses, cost nothing but the look."""
+    """A database that refuses costs nothing but the look."""
+
+    async def refuse(*_: object) -> None:
+        raise StorageError("the disk refuses")
+
     async with taken_up(tmp_path) as kept_here:
         share = await kept_here.grants.offer(film)
         await kept_here.grants.grant(share.share_id, BEN, OFFER)
-        for error in (DigestsLost(), StorageError("the disk refuses")):
-
-            async def refuse(*_: object, error: Exception = error) -> None:
-                raise error
-
-            monkeypatch.setattr(GrantStore, "confirm", refuse)
-            await kept_here.grants.run()
+        monkeypatch.setattr(GrantStore, "confirm", refuse)
+        await kept_here.grants.run()
         with (await kept_here.file(share.root)).open() as file:
             data = bytes(file.read_chunk(2, bytearray(CHUNK_BYTES)))
 

@@ -202,6 +202,18 @@ async def test_interests_of_one_link_are_bounded(uploads: Uploads, monkeypatch: 
     assert [update.root for update in cast("list[HaveUpdate]", ear.heard)] == roots[1:]
 
 
+async def test_who_asked_for_what_is_back_is_told(uploads: Uploads) -> None:
+    """Of nothing else, and nobody else."""
+    anna, ben = Ear(), Ear()
+    ben.peer_id = BEN
+    await interested(uploads, anna, SHARED, UNKNOWN)
+    await interested(uploads, ben, SHARED)
+    uploads.offer_again({ANNA}, {SHARED, HELD})
+
+    assert anna.heard == [HaveUpdate(root=SHARED, complete=True)]
+    assert not ben.heard
+
+
 async def test_closed_link_is_told_nothing(uploads: Uploads) -> None:
     """What a link was interested in ends with it."""
     ear = Ear()

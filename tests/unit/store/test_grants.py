@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -216,8 +217,9 @@ async def test_digests_that_got_lost_keep_the_share_out(store: GrantStore, datab
 async def test_files_that_moved_to_another_inode_are_noted(store: GrantStore) -> None:
     """The share is confirmed where it is now; one that was removed meanwhile stays removed."""
     await store.grant(Grant(SHARE, ANNA, OFFER))
-    await store.confirm(SHARE, album(inode=3, digests={}))
-    await store.confirm(OTHER, album())
+    assert await store.confirm(SHARE, album(inode=3, digests={}))
+    assert not await store.confirm(SHARE, album(inode=3, digests={}))
+    assert not await store.confirm(OTHER, album())
     content = await store.content([SHARE], FILM)
 
     assert content
@@ -225,6 +227,21 @@ async def test_files_that_moved_to_another_inode_are_noted(store: GrantStore) ->
     assert content.digests == b"digests of the film"
     assert await store.grants() == [Grant(SHARE, ANNA, OFFER)]
     assert [share.share_id for share in await store.shares()] == [SHARE]
+
+
+async def test_nothing_is_missing_while_files_are_confirmed(store: GrantStore) -> None:
+    """Whoever asks just then is not told that there is nothing."""
+    confirming = asyncio.create_task(store.confirm(SHARE, album(inode=3)))
+    answers = 0
+    while not confirming.done():
+        content = await store.content([SHARE], FILM)
+        assert content
+        assert content.files
+        assert await store.present([SHARE], [FILM]) == {FILM}
+        answers += 1
+
+    assert await confirming
+    assert answers > 1
 
 
 async def test_hashes_of_private_files_are_known_to_the_next_scan(store: GrantStore) -> None:
