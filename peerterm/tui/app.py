@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.events import Key, Paste
-from textual.widgets import Input
 
 from peerterm.display import clean
 from peerterm.tui.changing import MAY_NOT_START
@@ -23,7 +21,7 @@ from peerterm.tui.downloading import download, pause_all
 from peerterm.tui.engine_app import EngineApp
 from peerterm.tui.keys import Action, bindings_of
 from peerterm.tui.local_player import LocalPlayer, chooser
-from peerterm.tui.modals.too_small import TooSmall, is_too_small
+from peerterm.tui.modals.too_small import TooSmall
 from peerterm.tui.sending import send
 from peerterm.tui.terminal import ROOMY_COLUMNS, ROOMY_ROWS
 from peerterm.tui.themes import THEMES
@@ -37,13 +35,10 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
     from textual.dom import DOMNode
-    from textual.events import DescendantFocus, Resize
     from textual.events import Event as TextualEvent
-    from textual.geometry import Size
 
     from peerterm.api.engine import EngineApi
     from peerterm.api.events import Event
-    from peerterm.tui.panes.base import Pane
     from peerterm.tui.terminal import Terminal
 
 INTERRUPT_SECONDS = 2.0
@@ -98,16 +93,11 @@ class PeertermApp(EngineApp):
         self._keys = TypedKeys(self, super().on_event)
         self.watching = Watching(self, LocalPlayer(self, chooser(config)))
         self._interrupted_at = 0.0
-        self._unseen = ExitStack()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self.terminal.theme
 
     # The screen
-
-    def on_load(self) -> None:
-        """Paint nothing before there is something to see: each paint of an empty screen is seen over SSH."""
-        self._unseen.enter_context(self.batch_update())
 
     def on_mount(self) -> None:
         """Begin once the screen has its parts."""
@@ -119,34 +109,6 @@ class PeertermApp(EngineApp):
         self.run_worker(self._keys.run(), name="keys", group="keys")
         self.show_pane("peers").call_after_refresh(self._reveal)
         self.main.call_after_refresh(self.look_for_engine)
-
-    def _reveal(self) -> None:
-        self._unseen.close()
-        self.screen.refresh(layout=True)
-
-    def on_resize(self, event: Resize) -> None:
-        """Show of a screen that is too small only that it is."""
-        self.call_later(self._fit, event.size)
-
-    def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Let no cursor blink: nothing is painted while nothing changes."""
-        if isinstance(event.widget, Input):
-            event.widget.cursor_blink = False
-
-    def _fit(self, size: Size) -> None:
-        if isinstance(self.screen, TooSmall):
-            self.screen.fit(size)
-        elif is_too_small(size):
-            self.push_screen(TooSmall())
-
-    @property
-    def pane(self) -> Pane:
-        """The pane that is shown."""
-        return self.main.pane
-
-    def show_pane(self, scope: str) -> Pane:
-        """Show a pane, which is made the first time, and return it."""
-        return self.main.show_pane(scope)
 
     async def on_event(self, event: TextualEvent) -> None:
         """Let keys in one by one; and of what is pasted only text, as an input sends escapes on to the terminal."""

@@ -1,6 +1,6 @@
 """A Textual app that shows an engine: it attaches to one, paints what changed a few times a second, and tells.
 
-Owns the model, the connection and the main screen, and what the user was told. What keys do is ``app``'s.
+Owns the model, the connection, what is on the screen and what the user was told. What keys do is ``app``'s.
 """
 
 from __future__ import annotations
@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import App
+from textual.widgets import Input
 
 from peerterm.api.events import Snapshot
 from peerterm.errors import PeertermError
 from peerterm.tui.attachment import Attachment
 from peerterm.tui.main_screen import MainScreen
 from peerterm.tui.modals.dialog import Dialog
+from peerterm.tui.modals.too_small import TooSmall, is_too_small
 from peerterm.tui.model import MAX_NEWS, Model
 from peerterm.tui.terminal import Terminal
 
@@ -25,8 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from textual.events import DescendantFocus, Resize
+    from textual.geometry import Size
+
     from peerterm.api.engine import EngineApi
     from peerterm.api.events import Event
+    from peerterm.tui.panes.base import Pane
 
 MIN_WAIT_SECONDS = 0.01
 """How long a change waits for others that come with it, after a time without any."""
@@ -71,10 +78,47 @@ class EngineApp(App[None]):
         self._is_welcome = config is not None
         self._is_dirty = False
         self._shown_at = 0.0
+        self._unseen = ExitStack()
+
+    # The screen
 
     def get_default_screen(self) -> MainScreen:
         """Return the screen to begin with, as Textual asks for it."""
         return self.main
+
+    def on_load(self) -> None:
+        """Paint nothing before there is something to see: each paint of an empty screen is seen over SSH."""
+        self._unseen.enter_context(self.batch_update())
+
+    def _reveal(self) -> None:
+        self._unseen.close()
+        self.screen.refresh(layout=True)
+
+    def on_resize(self, event: Resize) -> None:
+        """Show of a screen that is too small only that it is."""
+        self.call_later(self._fit, event.size)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Let no cursor blink: nothing is painted while nothing changes."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
+
+    def _fit(self, size: Size) -> None:
+        if isinstance(self.screen, TooSmall):
+            self.screen.fit(size)
+        elif is_too_small(size):
+            self.push_screen(TooSmall())
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that is shown."""
+        return self.main.pane
+
+    def show_pane(self, scope: str) -> Pane:
+        """Show a pane, which is made the first time, and return it."""
+        return self.main.show_pane(scope)
+
+    # The engine
 
     @property
     def settings_file(self) -> Path | None:
