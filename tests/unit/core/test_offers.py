@@ -180,8 +180,8 @@ def test_answered_offer_cannot_be_accepted(kind: str, number: int) -> None:
 def test_all_that_landed_is_told_once() -> None:
     """When the last accepted item is settled, if any has landed."""
     machine, offer = accepted(1, 2)
-    [first] = machine.settled(offer.hash, 1, has_landed=True)
-    save, say = machine.settled(offer.hash, 2, has_landed=False)
+    [first] = machine.settled(offer.hash, 2, has_landed=False)
+    save, say = machine.settled(offer.hash, 1, has_landed=True)
 
     assert isinstance(first, Save)
     assert isinstance(save, Save)
