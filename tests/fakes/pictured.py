@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from peerterm.api.views import ChunkMapView, EntryView, HolderView, SearchHit, ShareView, SourceView, StatusView
 from peerterm.cli.demo_content import FILM, MODIFIED, SHARED
+from peerterm.tui.links import link_to
 from tests.fakes.browsable import BrowsableEngine
 from tests.fakes.fake_engine import make_peer, make_transfer
+from tests.fakes.fake_offers import make_offer
+from tests.fakes.fake_talk import LOBBY
 
 if TYPE_CHECKING:
     from peerterm.api.views import PeerView, TransferView
@@ -45,6 +48,22 @@ class PicturedEngine(BrowsableEngine):
         self.known_shares = SHARES
         self.known_transfers = TRANSFERS
         self.hits = _hits()
+
+    def chatter(self) -> None:
+        """Let something be said in the lobby, and to us."""
+        anna, ben, carla, *_ = self.known_peers
+        film = link_to(id_of(FILM), FILM.rpartition("/")[2], 886_600_000)
+        said = ((anna, f"the film is up: {film}"), (ben, "is that the one with the lighthouse keeper?"))
+        more = ((anna, "yes, the long cut"), (carla, "dora: do you come over tonight?"))
+        for minute, (peer, text) in enumerate((*said, *more)):
+            self.hear(LOBBY, peer, text, sent_at=MODIFIED + 60 * minute, kept_at=MODIFIED + 60 * minute)
+        self.hear("", ben, "thank you for the pictures", sent_at=MODIFIED, kept_at=MODIFIED)
+
+    def hand_over(self) -> None:
+        """Let things be offered, to us and by us."""
+        known = {"sent_at": float(MODIFIED), "bytes": 186_000_000}
+        self.offered(make_offer("Summer 2024", "map.pdf", peer_id=id_of("anna"), peer_name="anna", **known))
+        self.offered(make_offer("thesis.pdf", direction="out", peer_name="carla", state="landed", **known))
 
     def _list_shares(self, name: str) -> None:
         """Make every folder of a peer, which holds what lies below it."""

@@ -73,6 +73,22 @@ async def _shares(screen: Screen) -> None:
     await screen.sees("4 shares", "Videos")
 
 
+async def _chat(screen: Screen) -> None:
+    engine = screen.app.attachment.engine
+    assert isinstance(engine, PicturedEngine)
+    engine.chatter()
+    await screen.press("5")
+    await screen.sees("tonight", "msg 1 (ben)")
+
+
+async def _inbox(screen: Screen) -> None:
+    engine = screen.app.attachment.engine
+    assert isinstance(engine, PicturedEngine)
+    engine.hand_over()
+    await screen.press("I")
+    await screen.sees("1 offer to answer")
+
+
 async def _help(screen: Screen) -> None:
     await screen.press("question_mark")
     await screen.sees("Keys in Peers")
@@ -85,6 +101,8 @@ PICTURES = {
     "transfers": Picture(_transfers),
     "transfers-small": Picture(_transfers, NARROW),
     "shares": Picture(_shares),
+    "chat": Picture(_chat),
+    "inbox": Picture(_inbox, NARROW),
     "help": Picture(_help),
 }
 
