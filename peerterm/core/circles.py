@@ -21,7 +21,7 @@ MAX_ROOMS = 64
 """Most rooms we are a member of, and most that are noted of a peer."""
 
 MAX_UNANSWERED = 64
-"""Most direct conversations kept in which our user has said nothing."""
+"""Most direct conversations kept in which our user has said nothing that asks for more."""
 
 
 class Circles:
@@ -122,6 +122,8 @@ class Circles:
         Returns:
             The circle; ``None`` if we take no part in it.
         """
+        if (joined := self.part(conversation, peer)) is not None:
+            return joined
         if is_room(conversation):
             rooms = self._links[peer]
             if conversation not in rooms and (len(rooms) >= MAX_ROOMS or not is_room_name(conversation)):
@@ -134,7 +136,7 @@ class Circles:
         if not is_welcome:
             return None
         circle = self[conversation]
-        return circle if peer in circle.members or circle.add(peer) else None
+        return circle if circle.add(peer) else None
 
     def leave(self, room: ConversationId, peer: PeerId) -> list[Member]:
         """Take that a linked peer is a member of a room no longer."""
@@ -162,5 +164,5 @@ class Circles:
         if conversation in self._circles and self._circles[conversation].conversation.logs:
             return True
         held = [circle.conversation for circle in self._circles.values() if not is_room(circle.conversation.id)]
-        unanswered = sum(1 for each in held if each.logs and not each.has_spoken(self._own))
+        unanswered = sum(1 for each in held if each.logs and not each.is_answered)
         return unanswered < MAX_UNANSWERED

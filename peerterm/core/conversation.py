@@ -5,11 +5,11 @@ Knows nothing of links: who holds what is ``core.members``', who is asked ``core
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from peerterm.core.line_log import LineLog, Verdict
-from peerterm.core.lines import is_room
+from peerterm.core.lines import OFFER, is_room
 from peerterm.core.talk_messages import Forget, Head, Mark
 
 if TYPE_CHECKING:
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from peerterm.core.talk_messages import MarkKind
 
 MAX_HISTORY = 2000
-"""Most lines kept; then those kept longest go, but for the last of each log and what waits to be taken."""
+"""Most lines kept; then who has most loses the one kept longest, but for the last of each log and what waits."""
 
 MAX_AUTHORS = 256
 MAX_LOGS = 400
 MAX_LOGS_PER_AUTHOR = 4
 MAX_QUEUED = 1500
 """Most lines of our own that nobody else holds yet. With ``MAX_LOGS`` less than ``MAX_HISTORY``."""
+
+INVITING = frozenset({"text", "me", OFFER, "accept"})
+"""Kinds of lines by which our user asks for more; the others may be said without it, or end something."""
 
 
 class Conversation:
@@ -36,15 +39,20 @@ class Conversation:
         conversation: Its id.
         own: Ourselves.
         blocked: Authors of whom nothing is taken; may change.
+
+    Attributes:
+        is_answered: Whether our user has said something there that is ``INVITING``.
     """
 
     def __init__(self, conversation: ConversationId, own: PeerId, blocked: AbstractSet[PeerId]) -> None:
         self.id = conversation
         self.logs: dict[LogId, LineLog] = {}
+        self.is_answered = False
         self._own = own
         self._blocked = blocked
-        self._arrivals: deque[LogId] = deque()  # one item for each line kept, the longest kept first
-        self._authors: Counter[PeerId] = Counter()  # how many logs each has
+        self._lines = 0  # how many were kept so far: numbers them
+        self._arrivals: dict[LogId, deque[int]] = {}  # the numbers of the lines of each log
+        self._authors: defaultdict[PeerId, list[LogId]] = defaultdict(list)  # the logs of each
         self._marks: dict[tuple[LogId, MarkKind], int] = {}
 
     # What is held
@@ -66,10 +74,6 @@ class Conversation:
         """Return what the next line of a log names as the one before it."""
         return self.logs.get(log_id, LineLog()).last_hash
 
-    def has_spoken(self, author: PeerId) -> bool:
-        """Whether a line of this author is held."""
-        return author in self._authors
-
     # What is taken
 
     def may_speak(self, author: PeerId) -> bool:
@@ -82,7 +86,7 @@ class Conversation:
             return False
         if log_id in self.logs:
             return True
-        count = self._authors[log_id.author]
+        count = len(self._authors.get(log_id.author, ()))
         if len(self.logs) >= MAX_LOGS or count >= MAX_LOGS_PER_AUTHOR:
             return False
         return count > 0 or len(self._authors) < MAX_AUTHORS
@@ -109,17 +113,16 @@ class Conversation:
         log_id = line.log_id
         forgotten: list[Forget] = []
         if log_id in self.logs and self.logs[log_id] is not log:  # it goes on after a gap
-            self._arrivals = deque(arrival for arrival in self._arrivals if arrival != log_id)
             forgotten.append(Forget(self.id, log_id, log.first))
-        self._hold(log_id, log, line.hash)
+        self._hold(log_id, log, line.hash, line.kind)
         return forgotten + self._trim()
 
-    def load(self, log_id: LogId, seq: int, line_hash: bytes) -> None:
+    def load(self, log_id: LogId, seq: int, line_hash: bytes, kind: str) -> None:
         """Hold a line that is kept already. They come in the order they were kept."""
         log = self.logs.get(log_id)
         if log is None or seq != log.seq + 1:
             log = LineLog(seq)
-        self._hold(log_id, log, line_hash)
+        self._hold(log_id, log, line_hash, kind)
 
     def forked(self, log_id: LogId) -> None:
         """Note that a log was forked."""
@@ -139,30 +142,40 @@ class Conversation:
         self._marks[log_id, kind] = seq
         return [Mark(self.id, log_id, kind, seq)]
 
-    def queued(self, log_id: LogId) -> int:
-        """Return how many lines of a log of ours nobody else holds."""
-        return self.seq(log_id) - self.marked(log_id, "delivered")
+    def queued(self) -> int:
+        """Return how many lines of ours nobody else holds."""
+        logs = {log_id: self.logs[log_id] for log_id in self._authors.get(self._own, ())}
+        return sum(log.seq - max(log.first - 1, self.marked(log_id, "delivered")) for log_id, log in logs.items())
 
     # Details
 
-    def _hold(self, log_id: LogId, log: LineLog, line_hash: bytes) -> None:
+    def _hold(self, log_id: LogId, log: LineLog, line_hash: bytes, kind: str) -> None:
         if log_id not in self.logs:
-            self._authors[log_id.author] += 1
-        self.logs[log_id] = log
+            self._authors[log_id.author].append(log_id)
+        if self.logs.get(log_id) is not log:
+            self.logs[log_id] = log
+            self._arrivals[log_id] = deque()
         log.append(line_hash)
-        self._arrivals.append(log_id)
+        self._lines += 1
+        self._arrivals[log_id].append(self._lines)
+        self.is_answered |= log_id.author == self._own and kind in INVITING
 
     def _trim(self) -> list[Forget]:
         forgotten: dict[LogId, Forget] = {}
-        while len(self._arrivals) > MAX_HISTORY:
-            log_id = self._arrivals.popleft()
-            log = self.logs[log_id]
-            if log.first == log.seq or self._is_owed(log_id, log.first):
-                self._arrivals.append(log_id)
-                continue
-            log.forget_first()
-            forgotten[log_id] = Forget(self.id, log_id, log.first)
+        for _ in range(sum(map(len, self._arrivals.values())) - MAX_HISTORY):
+            logs = max(self._authors.values(), key=lambda logs: sum(map(self._spare, logs)))
+            oldest = min(filter(self._spare, logs), key=lambda log_id: self._arrivals[log_id][0], default=None)
+            if oldest is None:
+                break
+            self._arrivals[oldest].popleft()
+            self.logs[oldest].forget_first()
+            forgotten[oldest] = Forget(self.id, oldest, self.logs[oldest].first)
         return list(forgotten.values())
 
-    def _is_owed(self, log_id: LogId, seq: int) -> bool:
-        return log_id.author == self._own and seq > self.marked(log_id, "delivered")
+    def _spare(self, log_id: LogId) -> int:
+        """Return how many lines of a log may go: all but the last, and but those of ours that nobody else holds."""
+        log = self.logs[log_id]
+        end = log.seq - 1
+        if log_id.author == self._own:
+            end = min(end, self.marked(log_id, "delivered"))
+        return max(end - log.first + 1, 0)

@@ -35,7 +35,10 @@ class Hearing:
         return [Keep(line), *circle.conversation.append(line, log), Show(line)]
 
     def heard(self, peer: PeerId, message: Told, now: float) -> list[Effect]:
-        """Take what a linked peer tells. Nothing it may say is an error."""
+        """Take what a linked peer tells. Nothing it may say is an error.
+
+        What follows of it is left to ``Circle.tick``, so that many messages at once cost that once.
+        """
         if not self._circles.is_linked(peer):
             return []
         match message:
@@ -45,7 +48,9 @@ class Hearing:
                 return self._heard_push(peer, message, now)
             case Leave(room):
                 gone = self._circles.leave(room, peer)
-                return [*gone, *(effect for each in gone for effect in self._circles[each.room].tick(now))]
+                for each in gone:
+                    self._circles[each.room].pulls.look(now)
+                return [*gone]
         circle = self._circles.part(message.conversation, peer)
         if circle is None:
             return []
@@ -74,14 +79,15 @@ class Hearing:
         circle = self._circles.enter(message.conversation, peer)
         if circle is None:
             return self._declined(peer, message.conversation)
-        circle.members.claimed(peer, message.heads)
+        if circle.members.claimed(peer, message.heads):
+            circle.pulls.look(now)
         effects: list[Effect] = []
         if is_new:
             effects += self._circles.tell_all(circle, peer)
             effects += [Member(message.conversation, peer, is_member=True)] if is_room(message.conversation) else []
         for head in message.heads:
             effects += self._taken(circle, head.log_id, head.seq) if head.log_id.author == self._pen.own else []
-        return [*effects, *circle.tick(now)]
+        return effects
 
     def _heard_push(self, peer: PeerId, message: Push, now: float) -> list[Effect]:
         line = message.line
@@ -95,7 +101,7 @@ class Hearing:
         effects = self._judged(circle, judged, now)
         if judged.log is not None and message.hops:
             effects += circle.push(line, message.hops - 1, peer, now)
-        return [*effects, *circle.tick(now)]
+        return effects
 
     def _declined(self, peer: PeerId, conversation: ConversationId) -> list[Effect]:
         if is_room(conversation):
@@ -111,7 +117,9 @@ class Hearing:
         """Do what ``Intake`` says of a line."""
         line = judged.line
         if judged.log is not None:
-            return [*self.keep(circle, line, judged.log, now), *self._pen.renewed(line)]
+            kept = self.keep(circle, line, judged.log, now)
+            marks = self._taken(circle, line.log_id, line.seq) if line.author == self._pen.own else []
+            return [*kept, *marks, *self._pen.renewed(line)]
         effects: list[Effect] = [*judged.reports]
         if any(isinstance(report, Fork) for report in judged.reports):
             effects += self._pen.renewed(line)

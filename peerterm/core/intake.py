@@ -57,7 +57,8 @@ class Intake:
         if is_again and verdict is Verdict.KNOWN:
             return Judged(line, via, None, [*self.reports.refused(via, line.conversation, line.author, "replayed")])
         if is_late or (verdict is not Verdict.KNOWN and not self.may_push(line.author, now, via=via)):
-            circle.members.showed(via, line)
+            if circle.members.showed(via, line):
+                circle.pulls.look(now)
             return Judged(line, via, None, [])
         return Judged(line, via, *self._outcome(circle, line, via, log, verdict))
 

@@ -5,6 +5,7 @@ What peers say is a claim: it decides whom to ask, and nothing else. Part of ``c
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,14 @@ class Members:
     """The linked members of one conversation.
 
     Attributes:
-        behind: Logs of which somebody may hold more than we do.
+        behind: Logs of which somebody may hold more than we do, in the order in which they are to be asked for.
     """
 
     def __init__(self, conversation: Conversation) -> None:
-        self.behind: dict[LogId, None] = {}
+        self.behind: OrderedDict[LogId, None] = OrderedDict()
         self._conversation = conversation
         self._members: dict[PeerId, _Member] = {}
+        self._holders: dict[LogId, dict[PeerId, None]] = {}  # who says it holds something of each log
 
     def __contains__(self, peer: PeerId) -> bool:
         return peer in self._members
@@ -66,27 +68,31 @@ class Members:
 
     def remove(self, peer: PeerId) -> None:
         """Forget a member and all it said."""
-        del self._members[peer]
+        for log_id in self._members.pop(peer).claims:
+            self._unclaimed(peer, log_id)
 
     # What they hold
 
-    def claimed(self, peer: PeerId, heads: Iterable[Head]) -> None:
-        """Take what a member says it holds."""
-        member = self._members[peer]
+    def claimed(self, peer: PeerId, heads: Iterable[Head]) -> bool:
+        """Take what a member says it holds; return whether there is more to ask it for than before."""
+        claims = self._members[peer].claims
+        news: list[Head] = []
         for head in heads:
-            is_known = head.log_id in member.claims
-            if head.first > head.seq or not (is_known or len(member.claims) < MAX_CLAIMS):
+            is_known = head.log_id in claims
+            if head.first > head.seq or not (is_known or len(claims) < MAX_CLAIMS):
                 continue
-            member.claims[head.log_id] = head
-            if head.seq > self._conversation.seq(head.log_id):
-                self.behind[head.log_id] = None
+            if head != claims.get(head.log_id):
+                claims[head.log_id] = head
+                self._holders.setdefault(head.log_id, {})[peer] = None
+                news.append(head)
+        return self._compare(news)
 
-    def showed(self, peer: PeerId, line: Line) -> None:
-        """Take that a member has a line that we could not take, and so some before it."""
+    def showed(self, peer: PeerId, line: Line) -> bool:
+        """Take that a member has a line that we could not take, and so some before it; see ``claimed``."""
         claim = self.claim(peer, line.log_id)
         if claim is None:
             claim = Head(line.log_id, self.earliest(line.seq), line.seq)
-        self.claimed(peer, [claim._replace(seq=max(claim.seq, line.seq))])
+        return self.claimed(peer, [claim._replace(seq=max(claim.seq, line.seq))])
 
     def repeats(self, peer: PeerId, line: Line) -> bool:
         """Take that a member pushed a line; return whether it did so before, or pushed a later one of that log."""
@@ -106,18 +112,31 @@ class Members:
 
     def claims(self, log_id: LogId) -> list[tuple[PeerId, Head]]:
         """Return all who say they hold something of a log."""
-        return [(peer, member.claims[log_id]) for peer, member in self._members.items() if log_id in member.claims]
+        return [(peer, self._members[peer].claims[log_id]) for peer in self._holders.get(log_id, ())]
 
     def disprove(self, peer: PeerId, claim: Head) -> None:
         """Believe a claim no longer, unless the member has said something else since."""
         member = self._members[peer]
         if member.claims.get(claim.log_id) == claim:
             del member.claims[claim.log_id]
+            self._unclaimed(peer, claim.log_id)
 
     def look_again(self) -> None:
         """Find anew where we are behind."""
-        for peer, member in self._members.items():
-            self.claimed(peer, list(member.claims.values()))
+        for member in self._members.values():
+            self._compare(member.claims.values())
+
+    def _compare(self, heads: Iterable[Head]) -> bool:
+        """Note which of these logs we are behind on; return whether there are any."""
+        ahead = [head.log_id for head in heads if head.seq > self._conversation.seq(head.log_id)]
+        self.behind.update(dict.fromkeys(ahead))
+        return bool(ahead)
+
+    def _unclaimed(self, peer: PeerId, log_id: LogId) -> None:
+        holders = self._holders[log_id]
+        del holders[peer]
+        if not holders:
+            del self._holders[log_id]
 
     # What they know of us
 

@@ -54,7 +54,7 @@ class Pen:
         check_text(text)
         check_items(kind, items)
         log_id = LogId(self.own, self._log)
-        if conversation.queued(log_id) >= MAX_QUEUED:
+        if conversation.queued() >= MAX_QUEUED:
             raise EngineBusy(f"{MAX_QUEUED:,} lines wait to be taken", "wait until somebody is online")
         return Line(
             conversation=conversation.id,

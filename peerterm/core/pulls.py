@@ -1,7 +1,7 @@
 """Of whom the lines that are missing of one conversation are asked, and what becomes of the answers.
 
-One pull a member at a time, and each log of one member only; who does not keep its word rests. Part of
-``core.talk``.
+One pull a member at a time, and each log of one member only; who does not keep its word rests. Logs stand in line:
+those asked for go to its end, and nobody takes what one further ahead waits for. Part of ``core.talk``.
 """
 
 from __future__ import annotations
@@ -64,11 +64,15 @@ class Pulls:
         self._flights: dict[PeerId, _Flight] = {}
         self._rests: dict[PeerId, _Rest] = {}
         self._bucket = TokenBucket(PULLED_PER_SECOND, PULLED_BURST)
-        self._retry_at = NEVER
+        self._plan_at = NEVER
 
     def deadline(self) -> float:
         """Return when ``tick`` is due."""
-        return min([self._retry_at, *(flight.due for flight in self._flights.values())])
+        return min([self._plan_at, *(flight.due for flight in self._flights.values())])
+
+    def look(self, now: float) -> None:
+        """Note that more may be asked for than before: ``tick`` is due, once for all that is noted till then."""
+        self._plan_at = min(self._plan_at, now)
 
     def tick(self, now: float) -> list[Ask]:
         """Give up what takes too long, and ask for what is missing."""
@@ -78,7 +82,7 @@ class Pulls:
 
     def plan(self, now: float) -> list[Ask]:
         """Ask for what is missing and may be asked for now."""
-        self._retry_at = NEVER
+        self._plan_at = NEVER
         asked = {want.log_id for flight in self._flights.values() for want in flight.pull.wants}
         chosen: dict[PeerId, list[tuple[Want, Head]]] = {}
         for log_id in [log_id for log_id in self._members.behind if log_id not in asked]:
@@ -87,7 +91,12 @@ class Pulls:
             if free:
                 peer, want, claim = self._rng.choice(free)
                 chosen.setdefault(peer, []).append((want, claim))
-        return [ask for peer, wants in chosen.items() for ask in self._ask(peer, wants, now)]
+        asks: list[Ask] = []
+        for peer, wants in chosen.items():
+            if (ask := self._ask(peer, wants, now)) is None:
+                break
+            asks.append(ask)
+        return asks
 
     def awaits(self, peer: PeerId, pull: Pull) -> bool:
         """Whether the answer to a pull is waited for."""
@@ -108,10 +117,10 @@ class Pulls:
             self._rests.pop(peer, None)
         else:
             self._rest(peer, now)
-        if served and more:
-            return
         for claim in flight.claims:
-            if claim.log_id not in served:
+            if claim.log_id in served:
+                self._members.behind.move_to_end(claim.log_id)  # those that the answer had no room for go before
+            elif not (served and more):
                 self._members.disprove(peer, claim)
 
     def failed(self, peer: PeerId, pull: Pull, now: float) -> None:
@@ -140,7 +149,7 @@ class Pulls:
         for peer, claim in claims:
             rest = self._rests.get(peer)
             if rest is not None and rest.until > now:
-                self._retry_at = min(self._retry_at, rest.until)
+                self.look(rest.until)
             elif peer not in self._flights:
                 start = max(claim.first, seq + 1 if seq else self._members.earliest(claim.seq))
                 ready.append((peer, Want(log_id, start), claim))
@@ -152,14 +161,16 @@ class Pulls:
         nearest = max(wanted, min(claim.first for _, claim in trusted))
         return [(peer, claim) for peer, claim in claims if max(claim.first, wanted) == nearest]
 
-    def _ask(self, peer: PeerId, wants: list[tuple[Want, Head]], now: float) -> list[Ask]:
+    def _ask(self, peer: PeerId, wants: list[tuple[Want, Head]], now: float) -> Ask | None:
         lines = sum(claim.seq - want.start + 1 for want, claim in wants)
         if not self._bucket.take(now, min(lines, MAX_PULLED_LINES)):
-            self._retry_at = min(self._retry_at, now + PACE_SECONDS)
-            return []
+            self.look(now + PACE_SECONDS)
+            return None
         pull = Pull(self._conversation.id, tuple(want for want, _ in wants))
         self._flights[peer] = _Flight(pull, tuple(claim for _, claim in wants), now + PULL_SECONDS)
-        return [Ask(peer, pull)]
+        for want in pull.wants:
+            self._members.behind.move_to_end(want.log_id)
+        return Ask(peer, pull)
 
     def _rest(self, peer: PeerId, now: float) -> None:
         rest = self._rests.setdefault(peer, _Rest())

@@ -62,7 +62,7 @@ class Talk:
         for room in saved.rooms:
             self._circles[room].is_open = True
         for kept in saved.kept:
-            self._circles[kept.conversation].conversation.load(kept.log_id, kept.seq, kept.hash)
+            self._circles[kept.conversation].conversation.load(kept.log_id, kept.seq, kept.hash, kept.kind)
         for mark in saved.marks:
             self._circles[mark.conversation].conversation.mark(mark.log_id, mark.kind, mark.seq)
 
@@ -146,9 +146,9 @@ class Talk:
             )
         circle = self._circles[conversation]
         line = self._pen.write(circle.conversation, text, kind, sent_at, about=about, items=items)
+        effects = self._hearing.keep(circle, line, circle.conversation.judge(line)[0], now)
         if not is_room(conversation) and self._circles.is_linked(other_of(conversation, self.own)):
             self._circles.enter(conversation, other_of(conversation, self.own))
-        effects = self._hearing.keep(circle, line, circle.conversation.judge(line)[0], now)
         if self._intake.may_push(self.own, now):
             effects += circle.push(line, MAX_HOPS, self.own, now)
         return [*effects, *circle.tick(now)]

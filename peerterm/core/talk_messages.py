@@ -160,6 +160,7 @@ class Kept:
     log_id: LogId
     seq: int
     hash: bytes
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)

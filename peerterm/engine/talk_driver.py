@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from peerterm.core.pulls import PULL_SECONDS
 from peerterm.core.talk import Talk
-from peerterm.core.talk_messages import Ask, Fork, Keep, Mark, Member, Push, Refused, Send, Show
+from peerterm.core.talk_messages import Ask, Fork, Keep, Mark, Member, Push, Refused, Renew, Send, Show
 from peerterm.engine.tasks import Tasks, tolerate
 from peerterm.errors import EngineNotRunning, PeerError, PeertermError, StorageError
 from peerterm.wire.messages import TALK, TalkPullAnswer
@@ -139,14 +139,15 @@ class TalkDriver:
             self._give_up(EngineNotRunning("the engine stops", "say it again once it runs"))
 
     async def _keep_time(self) -> None:
+        """Let the machine do what is due: if that is now, in the next turn of the loop, once for all of this."""
         while True:
             deadline = self.talk.deadline()
             self._moved.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(None if deadline is None else max(deadline - time.monotonic(), 0)):
                     await self._moved.wait()
-            except TimeoutError:
-                self.perform(self.talk.tick(time.monotonic()))
+            if effects := self.talk.tick(time.monotonic()):
+                self._put(_Batch(effects))
 
     async def _make_sure(self) -> None:
         while True:
@@ -241,6 +242,8 @@ class TalkDriver:
         while self._trouble:
             await asyncio.sleep(RETRY_SECONDS)
             with suppress(StorageError):
+                saved = await self._store.saved()
+                await self._store.perform([Renew(saved.log)], time.time())  # what can be read may take nothing
                 await self.load()
                 self._trouble = None
         for link in self._links.values():

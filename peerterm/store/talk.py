@@ -70,15 +70,15 @@ class TalkStore:
         [(log,)] = await self._database.fetch_all("SELECT log FROM talk")
         rooms = await self._database.fetch_all("SELECT name FROM talk_conversations WHERE is_member ORDER BY id")
         lines = """
-            SELECT name, author, log, seq, hash FROM talk_lines
+            SELECT name, author, log, seq, hash, kind FROM talk_lines
             JOIN talk_conversations ON talk_conversations.id = conversation_id ORDER BY talk_lines.id
         """
         return Saved(
             log=log,
             rooms=tuple(ConversationId(name) for (name,) in rooms),
             kept=tuple(
-                Kept(ConversationId(name), LogId(PeerId(author), log), seq, line_hash)
-                for name, author, log, seq, line_hash in await self._database.fetch_all(lines)
+                Kept(ConversationId(name), LogId(PeerId(author), log), seq, line_hash, kind)
+                for name, author, log, seq, line_hash, kind in await self._database.fetch_all(lines)
             ),
             marks=tuple(await self.marks()),
         )

@@ -97,7 +97,7 @@ class MemoryStore:
                 self.rooms.pop(room, None)
 
     def saved(self) -> Saved:
-        kept = tuple(Kept(line.conversation, line.log_id, line.seq, line.hash) for line in self.lines)
+        kept = tuple(Kept(line.conversation, line.log_id, line.seq, line.hash, line.kind) for line in self.lines)
         return Saved(self.log, tuple(self.rooms), kept, tuple(self.marks))
 
     def wanted(self, conversation: ConversationId, wants: Iterable[Want]) -> list[Line]:

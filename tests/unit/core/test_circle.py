@@ -106,7 +106,7 @@ def test_pull_is_answered_with_what_is_held() -> None:
     """What was forgotten since is told, what never was held is passed over."""
     held = circle(1)
     for line in made_log(9, 5)[4:]:
-        held.conversation.load(line.log_id, line.seq, line.hash)
+        held.conversation.load(line.log_id, line.seq, line.hash, line.kind)
     wants = [Want(log_id(5), 6), Want(log_id(6), 1)]
 
     assert held.supply(fake_id(1), wants) == ((Want(log_id(5), 6),), [])

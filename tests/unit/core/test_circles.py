@@ -24,9 +24,9 @@ def circles(*rooms: str) -> Circles:
     return made
 
 
-def load(made: Circles, conversation: ConversationId, count: int, number: int = 1) -> None:
+def load(made: Circles, conversation: ConversationId, count: int, number: int = 1, kind: str = "text") -> None:
     for line in made_log(count, number, conversation=conversation):
-        made[conversation].conversation.load(line.log_id, line.seq, line.hash)
+        made[conversation].conversation.load(line.log_id, line.seq, line.hash, kind)
 
 
 def test_new_link_is_told_of_our_rooms_and_what_is_between_us() -> None:
@@ -110,7 +110,7 @@ def test_conversation_without_lines_ends_with_the_link() -> None:
 
 
 def test_strangers_begin_few_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that we have answered do not count, and those that exist go on."""
+    """Those that our user has answered do not count, and those that exist go on."""
     monkeypatch.setattr(module, "MAX_UNANSWERED", 2)
     made = circles("#lan")
     load(made, direct(OWN, fake_id(7)), 1, 7)
@@ -122,7 +122,11 @@ def test_strangers_begin_few_conversations(monkeypatch: pytest.MonkeyPatch) -> N
     assert made.enter(direct(OWN, ANN), ANN) is not None
     assert made.enter(direct(OWN, BOB), BOB) is None
 
-    load(made, direct(OWN, ANN), 1, 0)
+    load(made, direct(OWN, ANN), 1, 0, "decline")
+
+    assert made.enter(direct(OWN, BOB), BOB) is None
+
+    load(made, direct(OWN, ANN), 2, 0)
 
     assert made.enter(direct(OWN, BOB), BOB) is not None
 

@@ -32,14 +32,13 @@ def test_lines_make_heads() -> None:
     assert conversation.seq(log_id(1)) == 3
     assert conversation.seq(log_id(9)) == 0
     assert conversation.last_hash(log_id(2)) == made_line(2).hash
-    assert (conversation.has_spoken(fake_id(2)), conversation.has_spoken(fake_id(3))) == (True, False)
 
 
 def test_same_comes_of_what_is_loaded() -> None:
     """After a restart the conversation stands where it stood, even if its oldest lines were forgotten."""
     conversation = Conversation(LAN, fake_id(OWN), set())
     for line in made_log(6)[2:]:
-        conversation.load(line.log_id, line.seq, line.hash)
+        conversation.load(line.log_id, line.seq, line.hash, line.kind)
 
     assert conversation.heads() == [Head(log_id(1), 3, 6)]
     assert conversation.judge(made_log(7)[6])[1] is Verdict.NEXT
@@ -98,9 +97,9 @@ def test_authors_and_their_logs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     """Further authors, further logs of one, and further logs of all have no room; those that have stay."""
     conversation = room()
     for number in range(1, MAX_AUTHORS + 1):
-        conversation.load(log_id(number), 1, bytes(32))
+        conversation.load(log_id(number), 1, bytes(32), "text")
     for number in range(2, MAX_LOGS_PER_AUTHOR + 1):
-        conversation.load(log_id(1, b"log %4d" % number), 1, bytes(32))
+        conversation.load(log_id(1, b"log %4d" % number), 1, bytes(32), "text")
 
     assert not conversation.takes(log_id(MAX_AUTHORS + 1))
     assert conversation.takes(log_id(1))
@@ -113,7 +112,7 @@ def test_authors_and_their_logs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_history_is_bounded_but_the_end_of_each_log_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lines kept longest go first; the last of a log never does, else it would be taken again."""
+    """The last line of a log never goes, else it would be taken again."""
     monkeypatch.setattr(module, "MAX_HISTORY", 5)
     conversation = room(p1=1, p2=4)
     [*_, line] = made_log(5, 2)
@@ -122,19 +121,92 @@ def test_history_is_bounded_but_the_end_of_each_log_stays(monkeypatch: pytest.Mo
     assert conversation.heads() == [Head(log_id(1), 1, 1), Head(log_id(2), 2, 5)]
 
 
+def test_flood_of_one_author_costs_its_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has most lines loses the one kept longest, in whichever of its logs; what others said stays."""
+    monkeypatch.setattr(module, "MAX_HISTORY", 8)
+    conversation = room(p1=3, p2=2)
+    for line in [*made_log(3, 2, log=b"another."), *made_log(4, 2)[2:]]:
+        conversation.append(line, conversation.judge(line)[0])
+
+    assert conversation.heads() == [
+        Head(log_id(1), 1, 3),
+        Head(log_id(2), 3, 4),
+        Head(log_id(2, b"another."), 1, 3),
+    ]
+
+    for line in made_log(6, 2)[4:]:
+        conversation.append(line, conversation.judge(line)[0])
+
+    assert conversation.heads() == [
+        Head(log_id(1), 1, 3),
+        Head(log_id(2), 3, 6),
+        Head(log_id(2, b"another."), 3, 3),
+    ]
+
+
+def test_history_that_may_not_be_forgotten_is_kept_beyond_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our lines in all our logs wait to be taken: those loaded, and those a bound did not see."""
+    monkeypatch.setattr(module, "MAX_HISTORY", 5)
+    conversation = room(p1=1)
+    for log in (b"the old.", b"the new."):
+        for line in made_log(3, OWN, log=log):
+            conversation.load(line.log_id, line.seq, line.hash, line.kind)
+    [*_, line] = made_log(4, OWN, log=b"the new.")
+
+    assert conversation.queued() == 6
+    assert conversation.append(line, conversation.judge(line)[0]) == []
+    assert conversation.queued() == 7
+
+    conversation.mark(log_id(OWN, b"the old."), "delivered", 2)
+
+    assert conversation.queued() == 5
+
+
+def test_own_lines_that_were_forgotten_wait_for_nobody() -> None:
+    """A log of ours that came back from others begins where they had it."""
+    conversation = room()
+    for line in made_log(9, OWN)[6:]:
+        conversation.load(line.log_id, line.seq, line.hash, line.kind)
+
+    assert conversation.queued() == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "is_answered"),
+    [
+        (OWN, "text", True),
+        (OWN, "me", True),
+        (OWN, "offer", True),
+        (OWN, "accept", True),
+        (OWN, "decline", False),
+        (OWN, "withdraw", False),
+        (OWN, "landed", False),
+        (1, "text", False),
+    ],
+)
+def test_only_what_our_user_says_to_get_more_answers(number: int, kind: str, is_answered: bool) -> None:
+    """Not what is said without it; after a restart as before."""
+    line = made_line(number, kind=kind)
+    said, loaded = room(), room()
+    said.append(line, said.judge(line)[0])
+    loaded.load(line.log_id, line.seq, line.hash, kind)
+
+    assert said.is_answered == loaded.is_answered == is_answered
+
+
 def test_queued_lines_are_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our lines that nobody else holds yet outlive those of others."""
     monkeypatch.setattr(module, "MAX_HISTORY", 5)
     conversation = room(p0=3, p1=4)
 
     assert conversation.heads() == [Head(log_id(0), 1, 3), Head(log_id(1), 3, 4)]
-    assert conversation.queued(log_id(0)) == 3
+    assert conversation.queued() == 3
 
     conversation.mark(log_id(0), "delivered", 2)
     for line in made_log(6)[4:]:
         conversation.append(line, conversation.judge(line)[0])
 
-    assert conversation.queued(log_id(0)) == 1
+    assert conversation.queued() == 1
     assert conversation.heads() == [Head(log_id(0), 2, 3), Head(log_id(1), 4, 6)]
 
 

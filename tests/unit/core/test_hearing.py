@@ -10,7 +10,10 @@ from peerterm.core.lines import ConversationId, direct
 from peerterm.core.talk_messages import (
     Ask,
     Fork,
+    Heads,
     Keep,
+    Leave,
+    Mark,
     Pull,
     Pulled,
     Push,
@@ -76,11 +79,9 @@ def test_first_word_of_a_stranger_is_taken(monkeypatch: pytest.MonkeyPatch) -> N
     made.link_opened(ANN, 0)
     line = made_line(1, conversation=DIRECT)
 
-    assert made.heard(ANN, Push(line, 0), 0) == [
-        Keep(line),
-        Show(line),
-        Send(ANN, claim(1, 1, conversation=DIRECT)),
-    ]
+    assert made.heard(ANN, Push(line, 0), 0) == [Keep(line), Show(line)]
+    assert made.deadline() == 0
+    assert made.tick(0) == [Send(ANN, claim(1, 1, conversation=DIRECT))]
 
     monkeypatch.setattr("peerterm.core.circles.MAX_UNANSWERED", 1)
     made.link_opened(BOB, 0)
@@ -98,7 +99,8 @@ def test_answer_is_kept_and_told_of_but_not_pushed() -> None:
     """The rest is asked for at once."""
     made = talk("#lan")
     meet(made, 1, 2)
-    [ask] = made.heard(ANN, claim(3, 5), 0)
+    made.heard(ANN, claim(3, 5), 0)
+    [ask] = made.tick(0)
     assert isinstance(ask, Ask)
     lines = made_log(2, 3)
     effects = made.answered(ANN, ask.pull, Pulled(tuple(lines), more=True), 0)
@@ -114,7 +116,8 @@ def test_answer_with_what_was_not_asked_is_refused() -> None:
     """Another log, or another conversation."""
     made = talk("#lan")
     meet(made, 1)
-    [ask] = made.heard(ANN, claim(3, 5), 0)
+    made.heard(ANN, claim(3, 5), 0)
+    [ask] = made.tick(0)
     assert isinstance(ask, Ask)
     lines = (made_line(2), made_line(3, conversation=ConversationId("#other")), replace(made_line(3), text="!"))
 
@@ -131,11 +134,54 @@ def test_replayed_answer_helps_nobody() -> None:
     made = talk("#lan")
     meet(made, 1)
     made.heard(ANN, Push(made_line(3), 0), 0)
-    [ask] = made.heard(ANN, claim(3, 5), 0)
+    made.heard(ANN, claim(3, 5), 0)
+    [ask] = made.tick(0)
     assert isinstance(ask, Ask)
 
     assert made.answered(ANN, ask.pull, Pulled((made_line(3),), more=True), 0) == []
     assert made.heard(ANN, claim(3, 5), 0) == []
+    assert made.tick(0) == []
+
+
+def test_all_that_is_claimed_at_once_is_asked_for_at_once() -> None:
+    """However many messages say it; what of it is said again makes nothing due."""
+    made = talk("#lan")
+    meet(made, 1)
+    for _ in range(3):
+        for number in (3, 4, 5):
+            assert made.heard(ANN, claim(number, 5), 2) == []
+
+    assert made.deadline() == 2
+    assert made.tick(2) == [Ask(ANN, Pull(LAN, tuple(Want(log_id(number), 1) for number in (3, 4, 5))))]
+
+    due = made.deadline()
+    for message in (claim(3, 5), Heads(LAN, ())):
+        made.heard(ANN, message, 3)
+
+    assert made.deadline() == due
+
+
+def test_line_that_comes_too_early_makes_the_ones_before_it_due() -> None:
+    """Once; and who leaves makes due what it was asked for."""
+    made = talk("#lan")
+    meet(made, 1, 2)
+    for peer in (ANN, BOB):
+        made.heard(peer, Push(made_log(2, 3)[1], 0), 2)
+
+    assert made.deadline() == 2
+
+    [ask] = made.tick(2)
+    assert isinstance(ask, Ask)
+    made.heard(ask.peer, Push(made_log(2, 3)[1], 0), 3)
+
+    assert made.deadline() != 3
+
+    made.heard(ask.peer, Leave(LAN), 3)
+    [other] = made.tick(3)
+
+    assert isinstance(other, Ask)
+    assert {ask.peer, other.peer} == {ANN, BOB}
+    assert other.pull == ask.pull
 
 
 # Forks
@@ -146,9 +192,9 @@ def test_line_of_ours_that_we_did_not_write_begins_a_new_log() -> None:
     made = talk("#lan")
     meet(made, 1)
     [ours] = made_log(1, 0)
-    keep, show, renew = made.heard(ANN, Push(ours, 0), 0)
+    keep, show, mark, renew = made.heard(ANN, Push(ours, 0), 0)
 
-    assert (keep, show) == (Keep(ours), Show(ours))
+    assert (keep, show, mark) == (Keep(ours), Show(ours), Mark(LAN, log_id(0), "delivered", 1))
     assert isinstance(renew, Renew)
     assert renew.log != LOG
 

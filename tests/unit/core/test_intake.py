@@ -31,7 +31,7 @@ def outcome(judged: Judged) -> tuple[LineLog | None, list[Fork | Refused]]:
 
 def keep(circle: Circle, count: int, number: int = 1) -> None:
     for line in made_log(count, number):
-        circle.conversation.load(line.log_id, line.seq, line.hash)
+        circle.conversation.load(line.log_id, line.seq, line.hash, line.kind)
 
 
 def test_next_line_is_taken() -> None:

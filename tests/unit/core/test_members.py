@@ -19,7 +19,7 @@ def circle(*peers: int, lines: int = 3) -> tuple[Conversation, Members]:
     """Return a room with lines of peer 5, and its members."""
     conversation = Conversation(LAN, fake_id(0), set())
     for line in made_log(lines, 5):
-        conversation.load(line.log_id, line.seq, line.hash)
+        conversation.load(line.log_id, line.seq, line.hash, line.kind)
     members = Members(conversation)
     for number in peers:
         assert members.add(fake_id(number))
@@ -65,12 +65,11 @@ def test_pushes_are_noted_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None
 def test_claim_beyond_ours_says_that_we_are_behind() -> None:
     """Its newest word counts; one that makes no sense does not."""
     _, members = circle(1, 2)
-    members.claimed(ANN, [Head(log_id(5), 1, 3), Head(log_id(6), 9, 8)])
 
+    assert not members.claimed(ANN, [Head(log_id(5), 1, 3), Head(log_id(6), 9, 8)])
     assert list(members.behind) == []
-
-    members.claimed(ANN, [Head(log_id(5), 2, 4)])
-
+    assert members.claimed(ANN, [Head(log_id(5), 2, 4)])
+    assert not members.claimed(ANN, [Head(log_id(5), 2, 4)])
     assert list(members.behind) == [log_id(5)]
     assert members.claims(log_id(5)) == [(ANN, Head(log_id(5), 2, 4))]
     assert members.claim(ANN, log_id(6)) is None
@@ -161,6 +160,6 @@ def test_many_logs_take_several_messages() -> None:
     """No message has more heads than one may."""
     conversation, members = circle(1)
     for number in range(MAX_HEADS):
-        conversation.load(log_id(10 + number), 1, bytes(32))
+        conversation.load(log_id(10 + number), 1, bytes(32), "text")
 
     assert [len(heads.heads) for heads in members.news(ANN, conversation.logs)] == [MAX_HEADS, 1]

@@ -58,6 +58,8 @@ def test_impossible_line_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None
     conversation.append(line, conversation.judge(line)[0])
     with pytest.raises(EngineBusy):
         pen().write(conversation, "hello", "text", 5)
+    with pytest.raises(EngineBusy):  # in a new log too
+        Pen(fake_key(0), "own", b"new log.", lambda data: b"", Random(1)).write(conversation, "hello", "text", 5)
 
 
 def test_log_that_another_writes_in_is_left() -> None:

@@ -32,7 +32,7 @@ class Room:
     def __init__(self, **claims: tuple[int, int]) -> None:
         self.conversation = Conversation(LAN, fake_id(0), set())
         for line in made_log(3, 5):
-            self.conversation.load(line.log_id, line.seq, line.hash)
+            self.conversation.load(line.log_id, line.seq, line.hash, line.kind)
         self.members = Members(self.conversation)
         self.pulls = Pulls(self.conversation, self.members, Random(1))
         for name, (first, seq) in claims.items():
@@ -43,7 +43,7 @@ class Room:
     def hold(self, seq: int) -> None:
         """Hold peer 5's lines up to one."""
         for line in made_log(seq, 5)[self.conversation.seq(log_id(5)) :]:
-            self.conversation.load(line.log_id, line.seq, line.hash)
+            self.conversation.load(line.log_id, line.seq, line.hash, line.kind)
 
 
 def pull(start: int) -> Pull:
@@ -256,3 +256,67 @@ def test_nothing_is_asked_of_authors_that_are_not_taken() -> None:
 
     assert room.pulls.plan(0) == []
     assert list(room.members.behind) == []
+
+
+def test_who_was_asked_for_goes_to_the_end_of_the_line() -> None:
+    """A log that never ends leaves every second turn to another, though one member answers for both."""
+    room = Room(ann=(1, 10_000))
+    room.members.claimed(ANN, [Head(log_id(6), 1, 200)])
+    firsts = []
+    for seq in range(4, 8):
+        [ask] = room.pulls.plan(0)
+        want = ask.pull.wants[0]
+        firsts.append(want.log_id)
+        if want.log_id == log_id(5):
+            room.hold(seq)
+        room.pulls.settle(ANN, {want.log_id}, 0, more=True)
+
+    assert firsts == [log_id(5), log_id(6)] * 2
+
+
+def test_what_waits_for_its_pace_is_not_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little that is asked for again and again leaves room for much that waits."""
+    monkeypatch.setattr(module, "PULLED_BURST", MAX_PULLED_LINES)
+    monkeypatch.setattr(module, "PULLED_PER_SECOND", 64.0)
+    room = Room(ann=(1, 4))
+    room.members.add(BOB)
+    room.members.claimed(BOB, [Head(log_id(6), 1, 200)])
+    now, seq, asked = 0.0, 3, []
+    while BOB not in asked and now < 3:
+        seq += 1
+        room.members.claimed(ANN, [Head(log_id(5), 1, seq)])
+        for ask in room.pulls.plan(now):
+            asked.append(ask.peer)
+            if ask.peer == ANN:
+                room.hold(seq)
+                room.pulls.settle(ANN, {log_id(5)}, now, more=False)
+        now += 0.01
+
+    assert asked == [ANN, BOB]
+    assert now < 1.1
+
+
+def test_who_was_asked_in_vain_does_not_go_first_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those whose turn did not come yet do."""
+    monkeypatch.setattr(module, "PULLED_BURST", MAX_PULLED_LINES)
+    monkeypatch.setattr(module, "PULLED_PER_SECOND", 64.0)
+    room = Room(ann=(1, 10_000))
+    room.members.add(BOB)
+    room.members.claimed(BOB, [Head(log_id(6), 1, 200)])
+
+    assert room.pulls.plan(0) == [Ask(ANN, pull(4))]
+
+    room.pulls.failed(ANN, pull(4), 0)
+
+    assert [ask.peer for ask in room.pulls.plan(1.0)] == [BOB]
+
+
+def test_more_to_ask_for_is_noted_until_it_is_asked_for() -> None:
+    """At once, and once."""
+    room = Room(ann=(1, 5))
+    for now in (7, 6, 8):
+        room.pulls.look(now)
+
+    assert room.pulls.deadline() == 6
+    assert room.pulls.tick(6) == [Ask(ANN, pull(4))]
+    assert room.pulls.deadline() == 6 + PULL_SECONDS

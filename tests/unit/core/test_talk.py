@@ -88,6 +88,15 @@ def test_direct_line_to_a_linked_stranger_goes_at_once() -> None:
     assert [send.peer for send in sends] == [ANN]
 
 
+def test_strangers_that_wait_for_an_answer_keep_our_user_from_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom our user speaks to takes part, however many others are unanswered."""
+    monkeypatch.setattr("peerterm.core.circles.MAX_UNANSWERED", 0)
+    made = talk()
+    made.link_opened(ANN, 0)
+
+    assert [effect.peer for effect in say(made, DIRECT) if isinstance(effect, Send)] == [ANN]
+
+
 def test_our_own_flood_is_not_pushed() -> None:
     """What others would not take is left to their pulls: they are told how much there is."""
     made = talk()
@@ -167,12 +176,14 @@ def test_member_that_leaves_is_sent_nothing_more() -> None:
     """What it was asked is asked of others; leaving what one is not in does nothing."""
     made = talk("#lan")
     meet(made, 1, 2)
-    [ask] = made.heard(ANN, claim(3, 5), 0)
+    made.heard(ANN, claim(3, 5), 0)
+    [ask] = made.tick(0)
     made.heard(BOB, claim(3, 5), 0)
 
     assert ask == Ask(ANN, Pull(LAN, (Want(log_id(3), 1),)))
-    assert made.heard(ANN, Leave(LAN), 0) == [Member(LAN, ANN, is_member=False), replace(ask, peer=BOB)]
+    assert made.heard(ANN, Leave(LAN), 0) == [Member(LAN, ANN, is_member=False)]
     assert made.heard(ANN, Leave(LAN), 0) == []
+    assert made.tick(0) == [replace(ask, peer=BOB)]
     assert [effect.peer for effect in say(made) if isinstance(effect, Send)] == [BOB]
 
 
@@ -180,7 +191,8 @@ def test_what_was_asked_of_a_lost_link_is_asked_of_another() -> None:
     """At once."""
     made = talk("#lan")
     meet(made, 1, 2)
-    [ask] = made.heard(ANN, claim(3, 5), 0)
+    made.heard(ANN, claim(3, 5), 0)
+    [ask] = made.tick(0)
     made.heard(BOB, claim(3, 5), 0)
     assert isinstance(ask, Ask)
 
@@ -230,7 +242,9 @@ def test_blocked_author_is_not_heard_until_it_is_welcome_again() -> None:
     meet(made, 1)
     made.blocked(CAT)
 
-    assert made.heard(ANN, claim(3, 2), 0) == []
+    made.heard(ANN, claim(3, 2), 0)
+
+    assert made.tick(0) == []
     assert made.heard(ANN, Push(made_line(3), 2), 0) == []
     assert made.unblocked(CAT, 0) == [Ask(ANN, Pull(LAN, (Want(log_id(3), 1),)))]
 
@@ -239,7 +253,8 @@ def test_failed_pull_is_tried_again_after_a_rest() -> None:
     """The machine says when."""
     made = talk("#lan")
     meet(made, 1)
-    [ask] = made.heard(ANN, claim(3, 5), 0)
+    made.heard(ANN, claim(3, 5), 0)
+    [ask] = made.tick(0)
     assert isinstance(ask, Ask)
 
     assert made.unanswered(ANN, ask.pull, 0) == []
@@ -270,7 +285,7 @@ def test_pull_of_a_member_is_supplied() -> None:
 def test_machine_goes_on_where_the_store_is() -> None:
     """Rooms, logs, marks and blocked authors come back."""
     lines = made_log(3, 0, conversation=DIRECT)
-    kept = tuple(Kept(DIRECT, line.log_id, line.seq, line.hash) for line in lines)
+    kept = tuple(Kept(DIRECT, line.log_id, line.seq, line.hash, line.kind) for line in lines)
     marks = (Mark(DIRECT, log_id(0), "delivered", 2),)
     made = talk(saved=Saved(LOG, (LAN,), kept, marks, frozenset({CAT})))
     [keep, *_] = say(made, DIRECT)

@@ -11,14 +11,22 @@ import pytest
 
 from peerterm.api.events import Notice
 from peerterm.core.members import LATE_LINES
-from peerterm.core.talk_messages import Fork, Heads, Leave
+from peerterm.core.talk_messages import Ask, Fork, Heads, Leave
 from peerterm.engine import talk_driver as module
 from peerterm.engine.talk_driver import TalkDriver
 from peerterm.errors import EngineNotRunning, NotFound, PeerRefused, StorageError
 from peerterm.net.identity import Identity
 from peerterm.store.database import Database
 from peerterm.store.talk import TalkStore
-from peerterm.wire.messages import TalkHeads, TalkLeave, TalkPullAnswer, TalkPullRequest, TalkPush, TalkWant
+from peerterm.wire.messages import (
+    TalkHead,
+    TalkHeads,
+    TalkLeave,
+    TalkPullAnswer,
+    TalkPullRequest,
+    TalkPush,
+    TalkWant,
+)
 from tests.fakes.chatting import LAN, LOG, chatterer, got_as_far, heard, signed, texts
 from tests.fakes.engines import eventually, first, network, running
 
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from peerterm.core.talk_messages import Mark, Member, Refused
+    from peerterm.core.talk_messages import Effect, Mark, Member, Refused, Saved
     from peerterm.engine.engine import Engine
     from peerterm.store.talk import KeptLine
     from tests.fakes.chatting import Chatterer
@@ -195,6 +203,27 @@ async def test_line_of_another_that_cannot_be_kept_is_asked_for_again(tmp_path: 
 
 
 @pytest.mark.usefixtures("quick")
+async def test_disk_that_can_only_be_read_costs_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is tried; once it takes something the links are made anew, so that nothing is missed."""
+    async with network(tmp_path, "anna", "ben") as (anna, ben):
+        links, store, tries = ben.services.peers.links(), ben.services.talking._store, []
+        saved = store.saved
+
+        async def counted() -> Saved:
+            tries.append(ben.services.peers.links())
+            return await saved()
+
+        monkeypatch.setattr(store, "saved", counted)
+        async with refusing(ben):
+            await anna.say("#lan", "one")
+            await eventually(lambda: len(tries) >= 4)
+        lines = await heard(ben, "#lan", 1)
+
+    assert tries[:4] == [links] * 4
+    assert texts(lines) == ["one"]
+
+
+@pytest.mark.usefixtures("quick")
 async def test_disk_that_refuses_answers_no_pull(ben: Engine, mallory: Chatterer) -> None:
     """The peer is told why, and asks again later."""
     await ben.say("#lan", "one")
@@ -356,6 +385,33 @@ async def test_peer_that_says_more_than_the_disk_takes_is_linked_anew(
     assert waiting <= 9
     assert texts(lines) == ["one"]
     assert not driver._waiting
+
+
+async def test_what_is_told_in_one_turn_is_answered_once_and_at_once(
+    ben: Engine, mallory: Chatterer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many messages it is: what follows of them is seen to in the next turn of the loop."""
+    driver = ben.services.talk_driver
+    (link,) = ben.services.peers.links()
+    mallory.claim(LAN, 0)
+    await eventually(lambda: driver.talk.members(LAN))
+    ticks, tick = [], driver.talk.tick
+
+    def counted(now: float) -> list[Effect]:
+        ticks.append(tick(now))
+        return ticks[-1]
+
+    monkeypatch.setattr(driver.talk, "tick", counted)
+    for seq in range(1, 100):
+        heads = [TalkHead(author=bytes([number]) * 32, log=LOG, first=1, seq=seq) for number in range(99)]
+        driver.received(link, TalkHeads(room=LAN, heads=heads))
+    ticks.clear()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    [[ask]] = ticks
+    assert isinstance(ask, Ask)
+    assert ask.peer == mallory.id
 
 
 async def test_pull_that_fails_is_tried_again(ben: Engine, mallory: Chatterer) -> None:

@@ -96,7 +96,9 @@ async def test_what_is_performed_comes_back(store: TalkStore) -> None:
     saved = await store.saved()
 
     assert (saved.log, saved.rooms) == (LOG, (LAN,))
-    assert saved.kept == tuple(Kept(line.conversation, line.log_id, line.seq, line.hash) for line in lines)
+    assert saved.kept == tuple(
+        Kept(line.conversation, line.log_id, line.seq, line.hash, line.kind) for line in lines
+    )
     assert set(saved.marks) == {Mark(DIRECT, log_id(1), "seen", 1), Mark(LAN, log_id(1), "delivered", 2)}
     assert [kept.line for kept in await store.history(LAN, 10)] == lines[:3]
 
