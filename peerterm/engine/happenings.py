@@ -44,7 +44,8 @@ class Happening:
 
     Attributes:
         kind: One of ``config_values.EVENT_KINDS``.
-        origin: Whose doing it is, or which transfer's.
+        origin: Whose doing it is, or which room's, for there anybody has as many names as it likes; or which
+            transfer's.
         view: What happened to.
         more: What the view does not say of it.
     """
@@ -148,4 +149,4 @@ class Happenings:
         if not message.conversation.startswith("#"):
             kinds.insert(0, "direct_message")
         kind = next((kind for kind in kinds if kind in self._wanted), kinds[0])
-        return [Happening(kind, message.sender, message)]
+        return [Happening(kind, message.conversation, message)]

@@ -132,6 +132,16 @@ def test_line_is_told_once_as_what_it_is_most(text: str, conversation: str, kind
     assert kinds_of(watching(), message) == [kind]
 
 
+@pytest.mark.parametrize(("conversation", "origin"), [("#lan", "#lan"), (BOB, BOB)])
+def test_origin_of_a_line_is_the_room_or_who_said_it_to_us(conversation: str, origin: str) -> None:
+    """Who speaks in a room under many names crowds out no more than that room's lines."""
+    happenings = watching()
+    lines = [replace(line(1, "hello", conversation=conversation), sender=sender) for sender in ("one", "other")]
+    told = [each for message in lines for each in happenings.take(MessageAdded(message=message))]
+
+    assert [each.origin for each in told] == [origin] * 2
+
+
 def test_line_is_told_as_what_is_wanted() -> None:
     """Who wants all lines gets those to it and those that name it, too; who wants mentions not the others."""
     direct = MessageAdded(message=line(1, f"hello {OWN_NAME}", conversation=BOB))
