@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from peerterm.core import download as machine
-from peerterm.core.pieces import PieceKind
+from peerterm.core.pieces import PieceKind, Refusal
 from peerterm.core.rate import RateMeter
 from peerterm.engine.swarm import Swarm
 from peerterm.net.lanes import Accepted, Refused, Rejected, SinkFailed
@@ -192,6 +192,8 @@ class Exchange:
                 self.take(self.machine.rejected(fetch, now))
             case Refused(refusal=refusal):
                 self.machine.refused(fetch, refusal, now)
+                if refusal in {Refusal.NOT_FOUND, Refusal.CHANGED}:
+                    self._swarm.ask_again(fetch.peer, fetch.piece.root)
             case SinkFailed(error=error):
                 self.machine.returned(fetch, now)
                 self._keeper.fail(error)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from peerterm.wire.messages import Have, HaveUpdate
 
 RECOVERY_SECONDS = 30.0
-"""How long a source that fell silent is left alone."""
+"""How long a source that fell silent is left alone, or asked no more about what it did not have after all."""
 
 
 class Swarm:
@@ -44,6 +44,7 @@ class Swarm:
         self._tasks = tasks
         self._asking = Asking(tasks, self._answered)
         self._members: dict[PeerId, Link] = {}
+        self._missing: dict[Link, set[Root]] = {}
 
     def meet(self, link: Link) -> None:
         """Ask a peer that is online now whether it is a member."""
@@ -65,6 +66,20 @@ class Swarm:
         link = self._members.pop(peer, None)
         if link and not for_good:
             self._tasks.start(self._meet_later(link))
+
+    def ask_again(self, peer: PeerId, root: Root) -> None:
+        """Ask a member later about a content that it said it has, and did not have: a disk may be mounted again."""
+        if link := self._members.get(peer):
+            if link not in self._missing:
+                self._missing[link] = set()
+                self._tasks.start(self._ask_later(link))
+            self._missing[link].add(root)
+
+    async def _ask_later(self, link: Link) -> None:
+        await asyncio.sleep(RECOVERY_SECONDS)
+        missing = self._missing.pop(link)
+        if link.is_open:
+            self._asking.ask(link, missing.intersection(self._wanted))
 
     async def _meet_later(self, link: Link) -> None:
         await asyncio.sleep(RECOVERY_SECONDS)

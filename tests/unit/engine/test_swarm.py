@@ -189,6 +189,28 @@ async def test_peer_dropped_for_good_is_asked_about_nothing_more(setup: Setup) -
 
 
 @pytest.mark.parametrize("is_open", [True, False])
+async def test_peer_is_asked_again_for_what_it_did_not_have(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, is_open: bool
+) -> None:
+    """Once for all of it and only for what is wanted still; not if its link is gone, nor if it is no member."""
+    monkeypatch.setattr(module, "RECOVERY_SECONDS", 0.0)
+    peer = Peer(TOP, OTHER)
+    setup.swarm.ask_again(ANNA, OTHER)
+    setup.swarm.meet(link(peer))
+    await answered()
+    for root in (TOP, OTHER, UNWANTED):
+        setup.machine.has_nothing(ANNA, root)
+        setup.swarm.ask_again(ANNA, root)
+    before = len(peer.asked)
+    assert not setup.on_offer
+    peer.is_open = is_open
+    await answered()
+
+    assert set(peer.asked[before:]) == ({TOP, OTHER} if is_open else set())
+    assert setup.on_offer == ({TOP, OTHER} if is_open else set())
+
+
+@pytest.mark.parametrize("is_open", [True, False])
 async def test_peer_that_was_silent_is_met_again(
     setup: Setup, monkeypatch: pytest.MonkeyPatch, is_open: bool
 ) -> None:
