@@ -69,8 +69,9 @@ async def send(
     wanted = [absolute(path) for path in paths]
     async with common.engine() as engine:
         made = await _indexed(engine, names, wanted, common)
+        here = {peer.peer_id for peer in await engine.peers() if peer.state == "online"}
         for view in made:
-            if view.state == "queued":
+            if view.state == "queued" and view.peer_id not in here:
                 common.talk(
                     f"{view.peer_name} is not here; it hears of this as soon as it is"
                     f" (to take it back: peerterm withdraw {short_id(view.offer_id)})"
@@ -258,7 +259,10 @@ def offers_table(views: Sequence[OfferView], *, with_way: bool = False) -> Table
         for view in views
     ]
     columns = ("id", *(("way",) if with_way else ()), "peer~", "name~", "files>", "size>", "state", "sent", "note~")
-    return Table(columns, rows, "no offers; send something: peerterm send PEER PATH")
+    nothing = (
+        "no offers" if with_way else "nothing is offered to you (all, also what is over: peerterm inbox --all)"
+    )
+    return Table(columns, rows, nothing)
 
 
 def _items_table(view: OfferView) -> Table:

@@ -283,13 +283,11 @@ class PeertermApp(EngineApp):
         self.run_worker(self._ask(send(self, peers, paths), ""), group="sending")
 
     def open_inbox(self, offer_id: str = "", *, is_opened: bool = False) -> None:
-        """Show the offers, with the cursor on one of them, or that one's items."""
+        """Show the offers, with the cursor on one of them, or nothing but that one's items."""
         from peerterm.tui.modals.inbox import Inbox  # noqa: PLC0415
         from peerterm.tui.modals.offer import OfferScreen  # noqa: PLC0415
 
-        self.push_screen(Inbox(offer_id))
-        if is_opened:  # at once: the next key is for it
-            self.push_screen(OfferScreen(offer_id))
+        self.push_screen(OfferScreen(offer_id) if is_opened else Inbox(offer_id))
 
     def stream_moved(self, stream_id: str) -> None:
         """Show a stream anew, soon: the player that shows it moved."""

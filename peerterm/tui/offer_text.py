@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WAYS = {"in": ("↓", "v"), "out": ("↑", "^")}
 _WORDS: dict[tuple[str, str], tuple[str, str, Tone]] = {
     ("in", "offered"): ("answer it", "waits for your answer", "accent"),
-    ("in", "accepted"): ("coming", "accepted; it comes when {peer} is here", "normal"),
+    ("in", "accepted"): ("coming", "accepted; it comes while {peer} is here and has it", "normal"),
     ("in", "landed"): ("here", "all that you accepted is here", "good"),
     ("in", "declined"): ("declined", "you declined it", "dim"),
     ("in", "withdrawn"): ("withdrawn", "{peer} withdrew it", "warn"),

@@ -14,7 +14,7 @@ from peerterm.tui.paths import complete_path, expanded, fault_of_share
 from peerterm.tui.recipients import SEPARATOR, complete_peers, fault_of_peers, handles_of, peers_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from peerterm.api.views import OfferView, PeerView
     from peerterm.tui.app import PeertermApp
@@ -82,11 +82,12 @@ async def send(program: PeertermApp, peers: Sequence[str], paths: Sequence[str])
             reading.pop(path, None)
         if program.screen_stack:
             program.main.refresh_frame()
-    program.say(_said_of(made))
+    here = {peer.peer_id for peer in program.model.peers.values() if peer.state == "online"}
+    program.say(_said_of(made, here))
 
 
-def _said_of(made: Sequence[OfferView]) -> str:
-    absent = [view.peer_name for view in made if view.state == "queued"]
+def _said_of(made: Sequence[OfferView], here: Collection[str]) -> str:
+    absent = [view.peer_name for view in made if view.state == "queued" and view.peer_id not in here]
     whom = some([view.peer_name for view in made])
     told = f"{made[0].name} is offered to {whom}; I shows what becomes of it"
     if len(made) == 1 and absent:

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from peerterm.tui import offer_text as text
 from peerterm.tui.modals.offer import OfferScreen
 from peerterm.tui.modals.offer_dialog import OfferDialog
-from peerterm.tui.offers import order_of
+from peerterm.tui.offers import needs_answer, order_of
 from peerterm.tui.widgets.plain import Plain
 from peerterm.tui.widgets.virtual_table import Column, VirtualTable
 
@@ -101,16 +101,26 @@ class Inbox(OfferDialog):
         views = self.program.model.offers.views
         if changes.everything:
             self.table.replace_rows(views.values())
+        was_waiting = (row := self.table.cursor_row) is not None and needs_answer(row)
         moved = {key for key, view in views.items() if changes.transfers.intersection(view.transfer_ids)}
         self.table.put_many([views[key] for key in changes.offers | moved if key in views])
+        if was_waiting:
+            self._go_on()
         self._see()
+
+    def _go_on(self) -> None:
+        """Go from an offer that has its answer now to one that waits, if one does."""
+        waiting = self.program.model.offers.waiting
+        if waiting and (row := self.table.cursor_row) and not needs_answer(row):
+            self.table.move_to(min(waiting, key=order_of).offer_id)
 
     @on(VirtualTable.Highlighted)
     @on(VirtualTable.MarksChanged)
     def _tell_keys(self) -> None:
         self.tell()
         view = self.table.cursor_row
-        keys = f"Enter open  {text.keys_of(view)}" if view else ""
+        mark = "Space mark  " if len(self.program.model.offers.views) > 1 else ""
+        keys = f"Enter open  {mark}{text.keys_of(view)}" if view else ""
         self.query_one(".keys", Plain).say(f"{keys}Esc close")
 
     # What keys do

@@ -78,6 +78,8 @@ class OfferScreen(OfferDialog):
         """Show the items, which never change."""
         if view := self.view:
             self.table.replace_rows(list(enumerate(view.items, 1)))
+            if needs_answer(view):
+                self.program.model.offers.seen.add(view.offer_id)
         self.table.focus()
         self._tell()
 

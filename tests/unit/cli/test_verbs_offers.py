@@ -204,7 +204,7 @@ def test_inbox_lists_what_is_open(fake: FakeEngine, serving: ServedEngine, run: 
 
 def test_empty_inbox_says_so(serving: ServedEngine, run: Callable[..., Any]) -> None:
     """And what to do."""
-    assert "peerterm send PEER PATH" in run("inbox").err + run("inbox").out
+    assert "peerterm inbox --all" in run("inbox").err + run("inbox").out
 
 
 def test_inbox_shows_the_items_of_an_offer(

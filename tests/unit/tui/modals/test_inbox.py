@@ -160,6 +160,21 @@ async def test_several_marked_offers_are_answered_at_once() -> None:
         await until(pilot, lambda: {view.state for view in engine.known_offers} == {"declined", "withdrawn"})
 
 
+async def test_what_is_answered_leads_to_what_waits() -> None:
+    """One key after the other answers all; a cursor on something else stays there."""
+    film, trip = replace(FILM, sent_at=1.8e9), replace(TRIP, sent_at=1.7e9)
+    async with inbox(film, trip, OURS) as (engine, pilot):
+        await pilot.press("a")
+        await until(pilot, lambda: row_of(pilot, "a.jpg and 2 more").startswith("  │ >"))
+        await pilot.press("a")
+        await until_shown(pilot, "nothing to answer")
+        engine.offered(make_offer("late", offer_id="9" * 16))
+        await until_shown(pilot, "1 offer to answer")
+
+        assert [each[1] for each in asked(engine, "accept")] == [film.offer_id, trip.offer_id]
+        assert not row_of(pilot, "late").startswith("  │ >")
+
+
 async def test_offers_come_and_go_while_it_is_open() -> None:
     """New ones stand first; the cursor stays with its row."""
     async with inbox(FILM) as (engine, pilot):
