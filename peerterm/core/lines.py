@@ -27,6 +27,9 @@ MAX_TEXT = 4000
 MAX_ITEMS = 32
 """Most items of an offer."""
 
+MAX_ITEM_SIZE = 2**56
+"""Most bytes of an item, and most files: what all of an offer come to is a number of 64 bits."""
+
 OFFER = "offer"
 """The kind of line that has items; the others about it are in ``core.offers``."""
 
@@ -64,8 +67,8 @@ class Item(NamedTuple):
     Attributes:
         name: One component; hostile until ``core.names`` judged it.
         root: Its content.
-        size: Bytes; of a folder, all below it.
-        files: Files below a folder; 1 for a file.
+        size: Bytes; of a folder, all below it; at most ``MAX_ITEM_SIZE``.
+        files: Files below a folder, likewise; 1 for a file.
     """
 
     name: str

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MAX_OPEN_OFFERS = 64
 """Most open offers of one peer to us, and of us to one peer; of others, further ones are declined by themselves."""
 
+MAX_WAITING_OFFERS = 256
+"""Most open offers to us, of all peers; further ones are declined by themselves."""
+
 MAX_ENDED_OFFERS = 500
 """Most offers kept that are over; then those made first go."""
 
@@ -83,6 +86,10 @@ class Offers:
 
     def __contains__(self, offer_hash: bytes) -> bool:
         return offer_hash in self._offers
+
+    def latest(self, offer: Offer) -> Offer:
+        """Return an offer as it is now, or as it was if it is forgotten."""
+        return self._offers.get(offer.hash, offer)
 
     def find(self, reference: str) -> Offer:
         """Return the offer of an id or unique prefix.
@@ -238,8 +245,9 @@ class Offers:
 
     def _objection(self, offer: Offer) -> str:
         """Return why an offer cannot be accepted, whatever our user would say; empty if it can."""
-        if self._open(offer.peer, is_own=False) >= MAX_OPEN_OFFERS:
-            return f"{MAX_OPEN_OFFERS} offers wait for an answer already"
+        waiting = [each.peer for each in self if each.is_open and not each.is_own]
+        if len(waiting) >= MAX_WAITING_OFFERS or waiting.count(offer.peer) >= MAX_OPEN_OFFERS:
+            return f"{len(waiting)} offers wait for an answer already"
         for item in offer.items:
             try:
                 landing_name(item.name)
@@ -265,7 +273,7 @@ class Offers:
 
     def _keep(self, offer: Offer) -> list[Effect]:
         self._offers[offer.hash] = offer
-        ended = [each for each in self if not each.is_open]
+        ended = [each for each in self if not (each.is_open or each.unsettled)]
         effects: list[Effect] = [Save(offer)]
         for old in ended[: max(len(ended) - MAX_ENDED_OFFERS, 0)]:
             del self._offers[old.hash]

@@ -26,12 +26,13 @@ from peerterm.engine.tasks import tolerate
 from peerterm.errors import PeerRefused, PeertermError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from peerterm.api.views import OfferView
     from peerterm.core.ids import PeerId
     from peerterm.core.lines import Item
     from peerterm.core.offer import Effect, Offer
+    from peerterm.core.talk_messages import Effect as TalkEffect
     from peerterm.core.talk_messages import Mark
     from peerterm.engine.bus import Bus
     from peerterm.engine.downloading import Downloads
@@ -87,6 +88,7 @@ class OfferDriver:
         self._peers = peers
         self._bus = bus
         self._heard = 0
+        self._noted = 0  # up to which line the store has heard
         self._transfers: set[str] = set()  # by which something that was accepted is fetched
         self._unsaved: list[Effect] = []  # what the disk refused to keep; the next start hears those lines again
         self._batches: deque[_Batch] = deque()
@@ -99,7 +101,7 @@ class OfferDriver:
             StorageError: The disk refused.
         """
         self.offers = Offers(self._own_id, await self._store.offers(), await self._store.drafts())
-        self._heard = await self._store.heard()
+        self._heard = self._noted = await self._store.heard()
         for kept in await self._lines.lines_after(self._heard, KINDS):
             self.line_kept(kept)
         for mark in await self._lines.marks("delivered"):
@@ -119,11 +121,9 @@ class OfferDriver:
                 await self._hurry.wait()
                 self._hurry.clear()
                 while self._batches:
-                    await self._perform_batch(self._batches[0])
-                    self._batches.popleft()
+                    await self._perform_all(list(self._batches))
         finally:
-            for batch in self._batches:
-                await self._keep(batch)
+            await self._keep(self._batches)
 
     def view(self, offer: Offer) -> OfferView:
         """Return an offer as clients see it."""
@@ -189,37 +189,50 @@ class OfferDriver:
             EngineBusy: Too much waits to be taken by that peer.
             StorageError: Nothing was said.
         """
-        place, sent_at, now = direct(self._own_id, peer), int(time.time() * 1000), time.monotonic()
-        effects = self._talk.talk.said(place, text, kind=kind, about=about, items=items, sent_at=sent_at, now=now)
-        [kept] = await self._talk.performed(effects)
+        [kept] = await self._talk.performed(self._said(peer, kind, text, about=about, items=items))
         return kept.line.hash
 
-    async def _perform_batch(self, batch: _Batch) -> None:
-        error = await self._keep(batch)
-        for effect in batch.effects:
-            match effect:
-                case Save(offer):
-                    self._bus.publish(OfferChanged(offer=self.view(offer)))
-                    self.on_kept(offer)
-                case Say():
-                    await self._answer(effect)
-                case Revoke(grant, peer):
-                    await tolerate("forget a grant", self._grants.revoke, grant, peer)
-                case Download(offer):
-                    await self._download(offer)
-                case Cancel(offer):
-                    await self._cancel(offer)
-                case Drop():
-                    pass  # done by the store
-        if batch.done and not batch.done.done():
-            batch.done.set_exception(error) if error else batch.done.set_result(None)
+    def _said(
+        self, peer: PeerId, kind: str, text: str, *, about: bytes, items: tuple[Item, ...] = ()
+    ) -> list[TalkEffect]:
+        place, sent_at, now = direct(self._own_id, peer), int(time.time() * 1000), time.monotonic()
+        return self._talk.talk.said(place, text, kind=kind, about=about, items=items, sent_at=sent_at, now=now)
 
-    async def _keep(self, batch: _Batch) -> StorageError | None:
-        kept = [*self._unsaved, *(effect for effect in batch.effects if isinstance(effect, Save | Drop | Revoke))]
+    async def _perform_all(self, batches: Sequence[_Batch]) -> None:
+        """Perform what several inputs came to, in their order, once all of it is kept."""
+        error = await self._keep(batches)
+        for batch in batches:
+            for effect in batch.effects:
+                await self._perform(effect)
+            if batch.done and not batch.done.done():
+                batch.done.set_exception(error) if error else batch.done.set_result(None)
+            self._batches.popleft()
+        if self._noted != batches[-1].heard and not error:  # lines of which nothing came that is to be kept
+            await tolerate("note what was heard", self._note, (), batches[-1].heard)
+
+    async def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Save(offer):
+                self._bus.publish(OfferChanged(offer=self.view(offer)))
+                self.on_kept(offer)
+            case Say():
+                self._answer(effect)
+            case Revoke(grant, peer):
+                await tolerate("forget a grant", self._grants.revoke, grant, peer)
+            case Download(offer):
+                await self._download(offer)
+            case Cancel(offer):
+                await self._cancel(self.offers.latest(offer))
+            case _:
+                pass  # done by the store
+
+    async def _keep(self, batches: Collection[_Batch]) -> StorageError | None:
+        effects = [effect for batch in batches for effect in batch.effects]
+        kept = [*self._unsaved, *(effect for effect in effects if isinstance(effect, Save | Drop | Revoke))]
         if not kept:
             return None
         try:
-            await self._store.perform(kept, batch.heard)
+            await self._note(kept, max((batch.heard for batch in batches), default=self._noted))
         except StorageError as error:
             log.warning("offers cannot be kept reason=%r", error.message)
             self._unsaved = kept
@@ -227,9 +240,13 @@ class OfferDriver:
         self._unsaved = []
         return None
 
-    async def _answer(self, said: Say) -> None:
+    async def _note(self, kept: Sequence[Effect], heard: int) -> None:
+        await self._store.perform(kept, heard)
+        self._noted = heard
+
+    def _answer(self, said: Say) -> None:
         try:
-            await self.say(said.peer, said.kind, said.text, about=said.about)
+            self._talk.perform(self._said(said.peer, said.kind, said.text, about=said.about))
         except PeertermError as error:  # what matters is said at the next start
             log.warning("not said kind=%s peer=%s reason=%r", said.kind, said.peer[:8], error.message)
 
@@ -237,8 +254,10 @@ class OfferDriver:
         for fetch in offer.unsettled:
             if fetch.transfer:
                 continue
+            if self.offers.latest(offer).state != "accepted":
+                return  # whatever ended it meanwhile cancels all
             item = offer.items[fetch.number - 1]
-            entry = CatalogEntry((item.name,), item.kind, item.size, item.files, item.root, is_private=True)
+            entry = _entry_of(item)
             try:
                 view = await self._downloads.fetch(entry, offer.directory)
             except PeertermError as error:
@@ -247,6 +266,7 @@ class OfferDriver:
             else:
                 self._transfers.add(view.transfer_id)
                 self.perform(self.offers.fetching(offer.hash, fetch.number, view.transfer_id))
+                self.transfer_moved(TransferId(view.transfer_id))  # it may be over already
 
     async def _cancel(self, offer: Offer) -> None:
         name = self._peers.name_of(offer.peer)
@@ -256,3 +276,10 @@ class OfferDriver:
             if fetch.transfer:
                 await tolerate("end a download", self._downloads.give_up, TransferId(fetch.transfer), error)
             self.perform(self.offers.settled(offer.hash, fetch.number, has_landed=False))
+
+
+def _entry_of(item: Item) -> CatalogEntry:
+    """Return an item as what is to be fetched; an offer tells no time of change, so what comes is new."""
+    return CatalogEntry(
+        (item.name,), item.kind, item.size, item.files, item.root, mtime_ns=time.time_ns(), is_private=True
+    )

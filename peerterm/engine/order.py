@@ -65,8 +65,8 @@ class Order:
         return replace(self, entry=self.others[0], others=self.others[1:]) if self.others else None
 
     def covers(self, other: Order) -> bool:
-        """Whether fulfilling this one fulfils another."""
-        if other.is_private and not self.is_private:
+        """Whether fulfilling this one fulfils another; each thing a peer sends lands by its own name."""
+        if other.is_private and (not self.is_private or self.name != other.name):
             return False
         is_same = (self.entry.root, self.directory, self.only) == (other.entry.root, other.directory, other.only)
         return is_same and other.sha256 in (None, self.sha256)

@@ -75,7 +75,7 @@ class Sending:
         try:
             await self.accept(offer.id, "", ())
         except PeertermError as error:
-            if self._driver.offers[offer.hash].state == "offered":  # else the user was faster
+            if self._driver.offers.latest(offer).state == "offered":  # else the user was faster
                 self._bus.publish(Notice(level="warning", text=f"{offer.name} is not accepted: {error.advice}"))
 
     def views(self) -> list[OfferView]:
@@ -165,11 +165,13 @@ class Sending:
         """Perform a wish, of which the last effect is the line to say."""
         *kept, said = effects
         assert isinstance(said, Say)
+        offer = self._driver.offers[said.about]
         await self._driver.performed(kept)
         await self._driver.say(said.peer, said.kind, said.text, about=said.about)
         for _ in range(2):  # what comes of that line stands before it, and what comes of that
+            offer = self._driver.offers.latest(offer)
             await self._driver.performed([])
-        return self._driver.view(self._driver.offers[said.about])
+        return self._driver.view(self._driver.offers.latest(offer))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Let something go on though whoever waits for it is cancelled, but not when the engine stops."""

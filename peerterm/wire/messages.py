@@ -16,6 +16,7 @@ from msgspec import Meta
 from peerterm.core.lines import (
     KEY_BYTES,
     LOG_BYTES,
+    MAX_ITEM_SIZE,
     MAX_ITEMS,
     MAX_ROOM_CHARACTERS,
     MAX_TEXT,
@@ -296,8 +297,8 @@ class TalkItem(msgspec.Struct, frozen=True, kw_only=True):
     name: Component
     kind: Kind
     root: Hash
-    size: Uint
-    files: Uint
+    size: Annotated[int, Meta(ge=0, le=MAX_ITEM_SIZE)]
+    files: Annotated[int, Meta(ge=0, le=MAX_ITEM_SIZE)]
 
     def __post_init__(self) -> None:
         if len(self.name.encode()) > MAX_NAME_BYTES:

@@ -10,7 +10,7 @@ import pytest
 from peerterm.core.lines import OFFER, direct
 from peerterm.core.manifest import MAX_FILE_BYTES
 from peerterm.core.offer import Cancel, Download, Draft, Drop, Fetch, Offer, Revoke, Save, Say
-from peerterm.core.offers import KINDS, MAX_ENDED_OFFERS, MAX_OPEN_OFFERS, Offers
+from peerterm.core.offers import KINDS, MAX_ENDED_OFFERS, MAX_OPEN_OFFERS, MAX_WAITING_OFFERS, Offers
 from peerterm.errors import AmbiguousReference, EngineBusy, NotFound, UsageError
 from tests.fakes.logs import LOG, made_item, made_line
 from tests.fakes.offering import ANN, DIRECT, OWN, answer_line, made_offer, offer_line
@@ -132,6 +132,21 @@ def test_offer_too_many_is_declined_by_itself() -> None:
     assert said.kind == "decline"
     assert isinstance(other, Save)
     assert isinstance(again, Save)
+
+
+def test_offers_of_many_peers_are_bounded_together() -> None:
+    """However many keys somebody makes."""
+    machine = Offers(OWN)
+    effects = [
+        effect
+        for number in range(1, MAX_WAITING_OFFERS + 2)
+        for effect in machine.heard(offer_line(number, 1, conversation=direct(OWN, fake_id(number))))
+    ]
+
+    assert len([*machine]) == MAX_WAITING_OFFERS
+    assert [effect.text for effect in effects if isinstance(effect, Say)] == [
+        f"cannot take it: {MAX_WAITING_OFFERS} offers wait for an answer already"
+    ]
 
 
 def test_accepting_says_so_before_anything_is_fetched() -> None:
@@ -338,18 +353,21 @@ def test_offer_is_found_by_the_start_of_its_id() -> None:
 
 
 def test_offers_that_are_over_are_forgotten() -> None:
-    """Those made first, if there are too many; open ones never."""
+    """Those made first, if there are too many; open ones and those with downloads never."""
     many = [
         made_offer(hash=bytes([1, *number.to_bytes(2)]) + bytes(29), sent_at=number, state="declined")
         for number in range(MAX_ENDED_OFFERS)
     ]
     first, last = made_offer(hash=b"\2" * 32, sent_at=-1), made_offer(hash=b"\3" * 32, sent_at=10**6)
-    machine = Offers(OWN, [last, *reversed(many), first])
+    ending = made_offer(hash=b"\4" * 32, sent_at=-2, state="withdrawn", fetches=(Fetch(1, "t1"),))
+    machine = Offers(OWN, [last, *reversed(many), first, ending])
     effects = answered(machine, 0, "decline", last)
 
     assert effects == [Save(replace(last, state="declined")), Drop(many[0])]
-    assert next(iter(machine)) == first
+    assert [*machine][:2] == [ending, first]
     assert many[0].hash not in machine
+    assert machine.latest(many[0]) == many[0]
+    assert machine.latest(last).state == "declined"
 
 
 # After a restart

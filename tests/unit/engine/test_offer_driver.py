@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from peerterm.api.views import TransferView
     from peerterm.core.lines import Line
     from peerterm.engine.engine import Engine
+    from peerterm.engine.transfer import Transfer
     from tests.fakes.chatting import Chatterer
 
 
@@ -116,6 +118,62 @@ async def test_accepted_item_without_a_transfer_gets_one_at_the_next_start(tmp_p
     assert downloads == ["note"]
 
 
+# Wishes that cross
+
+
+async def test_withdrawn_while_downloads_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them goes on, and no further one is started."""
+    async with network(tmp_path, "anna", "ben") as (anna, ben):
+        await anna.limit(up=20_000)
+        paths = [str(write(tmp_path / f"film {number}", noise(3_000_000, number))) for number in range(3)]
+        [sent] = await anna.send(["ben"], paths)
+        got = await offer_when(ben, "offered")
+        fetch, is_begun, may_go_on = ben.services.downloads.fetch, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> TransferView:
+            is_begun.set()
+            await may_go_on.wait()
+            return await fetch(*args)
+
+        monkeypatch.setattr(ben.services.downloads, "fetch", slow)
+        async with asyncio.TaskGroup() as wishes:
+            wishes.create_task(ben.accept(got.offer_id))
+            await is_begun.wait()
+            wishes.create_task(anna.withdraw(sent.offer_id))
+            offers = ben.services.offer_driver.offers
+            await eventually(lambda: next(iter(offers)).state == "withdrawn")
+            may_go_on.set()
+        await eventually(lambda: not next(iter(offers)).unsettled)
+        states = [transfer.state for transfer in await ben.transfers()]
+
+    assert states == ["cancelled"]
+
+
+async def test_download_that_is_over_before_it_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The offer has landed all the same: it joined a download of the same, which ended that moment."""
+    async with network(tmp_path, "anna", "ben") as (anna, ben):
+        path = str(write(tmp_path / "film", noise(2_000_000)))
+        await anna.limit(up=400_000)
+        await anna.send(["ben"], [path])
+        await ben.accept((await offer_when(ben, "offered")).offer_id)
+        await anna.send(["ben"], [path])
+        got = await offer_when(ben, "offered")
+        admitted = ben.services.downloads._admitted
+
+        async def slow(transfer: Transfer) -> TransferView:
+            view = await admitted(transfer)
+            await anna.limit(up=0)
+            await eventually(lambda: transfer.life.is_over)
+            return view
+
+        monkeypatch.setattr(ben.services.downloads, "_admitted", slow)
+        await ben.accept(got.offer_id)
+        await eventually(lambda: all(offer.state == "landed" for offer in anna.services.offer_driver.offers))
+        states = [offer.state for offer in await ben.offers()]
+
+    assert states == ["landed", "landed"]
+
+
 # Disks that refuse
 
 
@@ -167,13 +225,13 @@ async def test_answer_of_its_own_that_cannot_be_said_is_let_be(
 ) -> None:
     """Too much waits to be taken by that peer: it goes on without."""
     driver = ben.services.offer_driver
-    said: list[str] = []
+    said: list[object] = []
 
-    async def refuse(peer: str, kind: str, *_: object, **__: object) -> bytes:
+    def refuse(*_: object, kind: str, **__: object) -> list[object]:
         said.append(kind)
         raise EngineBusy("too much waits")
 
-    monkeypatch.setattr(driver, "say", refuse)
+    monkeypatch.setattr(driver._talk.talk, "said", refuse)
     mallory.push(mallory.line(mallory.between, "offers ..", kind="offer", items=(made_item(".."),)))
     await eventually(lambda: said)
     await driver.performed([])
@@ -223,6 +281,54 @@ async def test_flood_of_offers_writes_nothing(ben: Engine, mallory: Chatterer, t
     }
     assert not (tmp_path / "ben" / "downloads").exists()
     assert await ben.transfers() == []
+
+
+async def test_flood_of_offers_makes_nobody_wait(
+    ben: Engine, mallory: Chatterer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while a disk is slow is kept together, not one by one; our user is answered between."""
+    lines = [mallory.line(mallory.between, "offers a", kind="offer", items=(made_item("a"),))]
+    for number in range(500):
+        items = (made_item(f"film {number}"), made_item("b"))
+        lines.append(mallory.line(mallory.between, f"film {number}", lines[-1], kind="offer", items=items))
+        lines.append(mallory.line(mallory.between, "no", lines[-1], kind="withdraw", about=lines[-1].hash))
+    mallory.lines = lines
+    driver, writes = ben.services.offer_driver, 0
+    perform = driver._store.perform
+
+    async def slow(*args: Any) -> None:
+        nonlocal writes
+        writes += 1
+        await asyncio.sleep(0.03)
+        await perform(*args)
+
+    monkeypatch.setattr(driver._store, "perform", slow)
+    mallory.claim(mallory.between, len(lines))
+    got = await offer_when(ben, "offered", name="a")
+    await eventually(lambda: driver._heard > len(lines) // 2)
+    declined = await ben.decline(got.offer_id)
+    await eventually(lambda: not driver._batches and driver._heard > len(lines))
+
+    assert declined.state == "declined"
+    assert writes < len(lines) // 5
+
+
+async def test_offer_that_is_declined_by_itself_is_heard_once(tmp_path: Path) -> None:
+    """Not again at every start of the engine."""
+    said: list[int] = []
+    peer = ""
+    for _ in range(3):
+        async with running(tmp_path, "ben") as ben:
+            if not peer:
+                async with chatterer(tmp_path, ben) as mallory:
+                    peer = mallory.id
+                    mallory.push(mallory.line(mallory.between, "offers", kind="offer", items=(made_item(".."),)))
+                    await answers_of(ben, mallory, 1)
+                await eventually(lambda: ben.services.offer_driver._noted > 0)
+            await ben.services.offer_driver.performed([])
+            said.append(sum(line.sender != peer for line in await ben.messages(peer, 100)))
+
+    assert said == [1, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "..", "a\nb", "x.peerterm-part"])

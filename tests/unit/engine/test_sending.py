@@ -75,6 +75,7 @@ async def test_what_is_sent_gets_there(two: tuple[Engine, Engine], tmp_path: Pat
     anna, ben = two
     write(tmp_path / "src/sub/a", noise(3 * MIB))
     note = write(tmp_path / "note.txt", b"hello")
+    before = note.stat().st_mtime - 1
     [sent] = await anna.send(["ben"], [str(tmp_path / "src"), str(note)])
     got = await offer_when(ben, "offered")
     accepted = await ben.accept(got.offer_id[:6], str(tmp_path / "out"))
@@ -89,6 +90,7 @@ async def test_what_is_sent_gets_there(two: tuple[Engine, Engine], tmp_path: Pat
     assert landed.transfer_ids == accepted.transfer_ids
     assert ended.error == landed.error == ""
     assert landed_in(tmp_path / "out") == {"src/sub/a": noise(3 * MIB), "note.txt": b"hello"}
+    assert (tmp_path / "out" / "note.txt").stat().st_mtime >= before
     assert [line.text for line in await ben.messages("anna")] == [
         "offers src and 1 more",
         "accepts src and 1 more",
@@ -97,6 +99,18 @@ async def test_what_is_sent_gets_there(two: tuple[Engine, Engine], tmp_path: Pat
     assert {line.offer_id for line in await anna.messages("ben")} == {sent.offer_id}
     await nothing_granted(anna)
     assert await anna.shares() == []
+
+
+async def test_files_of_the_same_content_all_land(two: tuple[Engine, Engine], tmp_path: Path) -> None:
+    """Each by its own name."""
+    anna, ben = two
+    paths = [str(write(tmp_path / name, b"same")) for name in ("a.txt", "b.txt")]
+    await anna.send(["ben"], paths)
+    got = await offer_when(ben, "offered")
+    await ben.accept(got.offer_id, str(tmp_path / "out"))
+    await offer_when(anna, "landed")
+
+    assert landed_in(tmp_path / "out") == {"a.txt": b"same", "b.txt": b"same"}
 
 
 async def test_some_items_are_taken(two: tuple[Engine, Engine], tmp_path: Path) -> None:
@@ -160,6 +174,7 @@ async def test_nobody_else_can_have_it(tmp_path: Path) -> None:
                 await carl.get(reference)
         await ben.accept(got.offer_id)
         await offer_when(anna, "landed")
+        await nothing_granted(anna)
         with pytest.raises(NotFound):
             await carl.get(root)
         with pytest.raises(NotFound):

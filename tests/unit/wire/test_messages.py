@@ -132,7 +132,8 @@ REFUSED: list[tuple[type[m.Message], dict[str, Any]]] = [
             {"kind": "x"},
             {"root": b"1"},
             {"size": -1},
-            {"files": 2**63},
+            {"size": 2**56 + 1},
+            {"files": 2**56 + 1},
         )
     ),
     (m.TalkRead, {"log": bytes(8), "seq": 0}),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from peerterm.core.lines import MAX_ITEMS, MAX_TEXT, ConversationId, direct
+from peerterm.core.lines import MAX_ITEM_SIZE, MAX_ITEMS, MAX_TEXT, ConversationId, direct
 from peerterm.core.talk_messages import (
     MAX_HOPS,
     MAX_PULLED_BYTES,
@@ -92,7 +92,7 @@ def test_answer_is_cut_at_its_bounds() -> None:
 def test_line_takes_no_more_bytes_than_counted() -> None:
     """So that no answer is too long for a frame."""
     line = made_line(1, 2**63 - 1, text="x", name="x", about=bytes(32))
-    items = tuple(made_item("x", kind="folder", size=2**63 - 1, files=2**63 - 1) for _ in range(MAX_ITEMS))
+    items = tuple(made_item("x", kind="folder", size=MAX_ITEM_SIZE, files=MAX_ITEM_SIZE) for _ in range(MAX_ITEMS))
     empty, alone, offer = (
         len(encode(pulled_to_wire(2**32 - 1, lines)))
         for lines in ([], [line], [replace(line, kind="offer", items=items)])
