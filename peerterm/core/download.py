@@ -25,7 +25,7 @@ from peerterm.core.ids import PeerId, Root
 from peerterm.core.manifest import EMPTY_ROOT
 from peerterm.core.pacing import awaited, left_to_others
 from peerterm.core.pieces import Fetch, Piece, PieceKind, Refusal
-from peerterm.core.source import Source, SourceDropped, SourceStats, SourceStruck
+from peerterm.core.source import Source, SourceDropped, SourceEmptied, SourceStats, SourceStruck
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from peerterm.core.budget import Budget
 
 __all__ = ["ChunkHeld", "ContentDone", "ContentImpossible", "Download", "Event", "HeadKnown", "LookFor"]
-__all__ += ["SourceDropped", "SourceStats", "SourceStruck"]
+__all__ += ["SourceDropped", "SourceEmptied", "SourceStats", "SourceStruck"]
 
 ENDGAME_SECONDS = 0.1
 """How often sources look for pieces that are late elsewhere."""
@@ -43,7 +43,9 @@ ENDGAME_SECONDS = 0.1
 MAX_GONE = 256
 """Sources that left and are remembered; with more, the one that gave least is forgotten, its strikes too."""
 
-Event: TypeAlias = HeadKnown | LookFor | ChunkHeld | ContentDone | ContentImpossible | SourceStruck | SourceDropped
+Event: TypeAlias = (
+    HeadKnown | LookFor | ChunkHeld | ContentDone | ContentImpossible | SourceStruck | SourceDropped | SourceEmptied
+)
 
 
 class Download:
@@ -305,13 +307,13 @@ class Download:
         self._wake(content)
         return []
 
-    def refused(self, fetch: Fetch, refusal: Refusal, now: float) -> None:
+    def refused(self, fetch: Fetch, refusal: Refusal, now: float) -> list[Event]:
         """Take a source's no, or the loss of its lane: ask elsewhere, or later."""
         is_lost = refusal == Refusal.LOST
         self._budgets.give_back(0 if is_lost else fetch.max_bytes, now)
         source = self._answered(fetch, now, is_heard=not is_lost)
         if source is None:
-            return
+            return []
         content, piece = self._contents.get(fetch.piece.root), fetch.piece
         if refusal in {Refusal.NOT_FOUND, Refusal.CHANGED}:
             self.has_nothing(fetch.peer, piece.root)
@@ -323,6 +325,8 @@ class Download:
         if is_lost and content and piece.kind == PieceKind.CHUNK and not content.is_proven:
             content.doubt_size()  # an honest answer of another length than claimed breaks the lane
             self._wake(content)
+        was_wrong = refusal in {Refusal.NOT_FOUND, Refusal.CHANGED} and content is not None
+        return [SourceEmptied(source.peer)] if was_wrong and not source.roots else []
 
     def returned(self, fetch: Fetch, now: float) -> None:
         """Take back a fetch that failed for a reason of our own, such as a full disk. Nobody is blamed."""

@@ -52,6 +52,13 @@ class SourceDropped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceEmptied:
+    """A source has nothing of what is left, though it said so: it changed there, or is gone."""
+
+    peer: PeerId
+
+
 class Source:
     """One source. It outlives its leaving, so that strikes and counts do too."""
 

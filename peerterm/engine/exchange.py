@@ -191,7 +191,7 @@ class Exchange:
             case Rejected():
                 self.take(self.machine.rejected(fetch, now))
             case Refused(refusal=refusal):
-                self.machine.refused(fetch, refusal, now)
+                self.take(self.machine.refused(fetch, refusal, now))
                 if refusal in {Refusal.NOT_FOUND, Refusal.CHANGED}:
                     self._swarm.ask_again(fetch.peer, fetch.piece.root)
             case SinkFailed(error=error):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from peerterm.api.events import SourceDropped
 from peerterm.core import download as machine
-from peerterm.core.ids import Root
+from peerterm.core.ids import PeerId, Root
 from peerterm.core.listing import MAX_LISTING_BYTES, decode_listing
 from peerterm.core.manifest import CHUNK_BYTES, chunk_span
 from peerterm.engine.exchange import Exchange
@@ -105,6 +105,7 @@ class Fetching:
         self._seeking = seeking
         self._tasks = tasks
         self._owner = owner
+        self._emptied: set[PeerId] = set()  # who had nothing after all, and of whom that was told
         self._listings: dict[Root, tuple[ListingHolding, list[ListingEntry]]] = {}
         self._listing_bytes = 0
         self._folders_to_start: deque[Root] = deque()
@@ -234,12 +235,8 @@ class Fetching:
                     self._content_done(root)
                 case machine.ContentImpossible(reason=reason):
                     self._owner.fail(IntegrityError(f"{self._order.name}: the offer contradicts itself: {reason}"))
-                case machine.SourceStruck(peer=peer, strikes=strikes):
-                    log.warning(
-                        "bad data transfer=%s peer=%s strikes=%d", self._order.transfer_id, peer[:8], strikes
-                    )
-                case machine.SourceDropped():
-                    self._source_dropped(event)
+                case machine.SourceStruck() | machine.SourceDropped() | machine.SourceEmptied():
+                    self._source_told(event)
 
     def _size_known(self, root: Root, size: int) -> None:
         if self._plan.is_listing(root):
@@ -295,18 +292,22 @@ class Fetching:
         if self._plan.is_unfolded:
             await self._owner.planned()
 
-    def _source_dropped(self, event: machine.SourceDropped) -> None:
-        self.exchange.drop(event)
-        name, transfer_id = self._around.name_of(event.peer), self._order.transfer_id
-        log.warning("source dropped transfer=%s peer=%s reason=%r", transfer_id, event.peer[:8], event.reason)
+    def _source_told(self, event: machine.SourceStruck | machine.SourceDropped | machine.SourceEmptied) -> None:
+        match event:
+            case machine.SourceStruck(peer=peer, strikes=strikes):
+                log.warning("bad data transfer=%s peer=%s strikes=%d", self._order.transfer_id, peer[:8], strikes)
+            case machine.SourceDropped(peer=peer, reason=reason, strikes=strikes):
+                self.exchange.drop(event)
+                self._tell_dropped(peer, reason, strikes)
+            case machine.SourceEmptied(peer=peer) if peer not in self._emptied:  # it is asked again and again
+                self._emptied.add(peer)
+                self._tell_dropped(peer, "what it had of it has changed or is gone", 0)
+
+    def _tell_dropped(self, peer: PeerId, reason: str, strikes: int) -> None:
+        name, transfer_id = self._around.name_of(peer), self._order.transfer_id
+        log.warning("source dropped transfer=%s peer=%s reason=%r", transfer_id, peer[:8], reason)
         self._around.publish(
-            SourceDropped(
-                transfer_id=transfer_id,
-                peer_id=event.peer,
-                name=name,
-                reason=event.reason,
-                strikes=event.strikes,
-            )
+            SourceDropped(transfer_id=transfer_id, peer_id=peer, name=name, reason=reason, strikes=strikes)
         )
 
 

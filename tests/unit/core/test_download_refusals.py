@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peerterm.core.download import ChunkHeld
+from peerterm.core.download import ChunkHeld, SourceEmptied
 from peerterm.core.manifest import CHUNK_BYTES
 from peerterm.core.pieces import Refusal
 from peerterm.core.window import SILENCE_SECONDS, STALL_SECONDS
@@ -55,9 +55,9 @@ def test_answer_to_an_earlier_request_does_not_end_the_present_one() -> None:
 def test_source_that_has_it_no_more_is_not_asked_again(refusal: Refusal) -> None:
     """Not found, or changed: the content is not asked of this source until it announces it anew."""
     download = proven(ANN)
-    for fetch in download.pump(0.0):
-        download.refused(fetch, refusal, 1.0)
+    events = [event for fetch in download.pump(0.0) for event in download.refused(fetch, refusal, 1.0)]
 
+    assert set(events) == {SourceEmptied(ANN)}
     assert download.pump(1.0) == []
 
     download.has(ANN, MADE.root, complete=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerterm.api.events import Notice, OfferChanged, OfferIndexing, Snapshot
+from peerterm.api.events import Notice, OfferChanged, OfferIndexing, Snapshot, SourceDropped
 from peerterm.core.lines import MAX_ITEMS
 from peerterm.core.offers import MAX_OPEN_OFFERS
 from peerterm.errors import EngineBusy, InvalidName, InvalidPath, NotFound, PeerRefused, StorageError, UsageError
@@ -317,6 +317,27 @@ async def test_failed_download_fails_the_offer_until_it_is_tried_again(
 
 
 # Peers that are not there, engines that end
+
+
+async def test_what_is_gone_is_told_and_comes_when_it_is_back(
+    two: tuple[Engine, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, however often it is asked for."""
+    monkeypatch.setattr("peerterm.engine.swarm.RECOVERY_SECONDS", 0.2)
+    anna, ben = two
+    film = write(tmp_path / "film", noise(2 * MIB))
+    await anna.send(["ben"], [str(film)])
+    got = await offer_when(ben, "offered")
+    film.rename(tmp_path / "away")
+    async with closing(ben.events()) as events:
+        await ben.accept(got.offer_id, str(tmp_path / "out"))
+        dropped = await until(events, SourceDropped)
+    (tmp_path / "away").rename(film)
+    landed = await offer_when(ben, "landed")
+
+    assert (dropped.name, dropped.reason) == ("anna", "what it had of it has changed or is gone")
+    assert landed.offer_id == got.offer_id
+    assert landed_in(tmp_path / "out") == {"film": noise(2 * MIB)}
 
 
 async def test_offer_waits_for_its_peer(tmp_path: Path) -> None:
