@@ -64,7 +64,7 @@ def sim(session: nox.Session) -> None:
 
 @nox.session
 def netns(session: nox.Session) -> None:
-    """Run real engines in network namespaces; needs root and iproute2."""
+    """Run real engines in network namespaces; needs root, iproute2 and nftables."""
     install(session, "test")
     session.run("pytest", "tests/netns", "-m", "not endurance and not stream", "--timeout=300", *session.posargs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from peerterm.api.events import Notice
 from peerterm.api.views import OfferView
+from tests.fakes.engines import PATIENCE
 from tests.fakes.fake_engine import FakeEngine, make_peer, make_transfer
 from tests.fakes.fake_offers import make_offer
 
@@ -128,7 +130,7 @@ def test_interrupted_send_ends(
 ) -> None:
     """While files are read: the engine gives up, too."""
     fake.known_peers = [make_peer("anna")]
-    given_up: list[bool] = []
+    given_up = threading.Event()
     at_once = FakeEngine.send
 
     async def slowly(engine: FakeEngine, peers: list[str], paths: list[str]) -> list[OfferView]:
@@ -137,14 +139,14 @@ def test_interrupted_send_ends(
                 await at_once(engine, [], paths)
                 await asyncio.sleep(0.01)
         finally:
-            given_up.append(True)
+            given_up.set()
 
     monkeypatch.setattr(FakeEngine, "send", slowly)
 
     done = run("send", "anna", "note.txt")
 
     assert done.code == 130
-    assert given_up == [True]
+    assert given_up.wait(PATIENCE)
 
 
 def test_interrupted_wait_leaves_the_offer(
