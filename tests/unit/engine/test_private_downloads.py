@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 FILM = noise(6 * MIB)
 ROOT = root_of(FILM)
+SONG = noise(MIB, 1)  # not so small that its chunk waits for others to be sent with it
 OFFER = "0123456789abcdef"
 
 
@@ -56,15 +57,15 @@ async def has(peer: FakePeer, *roots: Root) -> list[bytes]:
 
 async def test_nobody_gets_from_the_recipient_what_he_was_offered(tmp_path: Path) -> None:
     """Neither while it comes in nor in the next engine nor when it has landed."""
-    names = "film.mkv", "note.txt"
-    for name, data in zip(names, (FILM, b"note"), strict=True):
+    names = "film.mkv", "song.ogg"
+    for name, data in zip(names, (FILM, SONG), strict=True):
         write(tmp_path / "album" / name, data)
     async with running(tmp_path, "anna") as anna:
         with gated(anna, 2) as gate:  # one of them for the listing
             async with running(tmp_path, "ben") as ben, fake_peer(tmp_path, ben) as mallory:
                 await until_online(ben, 2)
                 entry = await offered(anna, ben, tmp_path / "album")
-                roots = entry.root, ROOT, root_of(b"note")
+                roots = entry.root, ROOT, root_of(SONG)
                 started = await ben.services.downloads.fetch(entry)
                 await transfer_when(ben, started.transfer_id, lambda view: view.bytes > 0)
                 assert await has(mallory, *roots) == []
