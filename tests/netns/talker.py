@@ -12,11 +12,22 @@ import os
 import sys
 
 from peerterm.control.client import RemoteEngine
-from peerterm.errors import ControlError
+from peerterm.errors import ControlError, EngineBusy
 from peerterm.paths import Paths
 
 LOOK_BACK = 100
 RETRY_SECONDS = 0.05
+
+
+async def say(engine: RemoteEngine, where: str, text: str) -> None:
+    """Say one, as soon as not too many wait to be taken."""
+    while True:
+        try:
+            await engine.say(where, text)
+        except EngineBusy:
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 async def main(where: str, prefix: str, count: int, pause: float) -> None:
@@ -32,7 +43,7 @@ async def main(where: str, prefix: str, count: int, pause: float) -> None:
                     text = f"{prefix} {said + 1}"
                     if is_sure or text not in [line.text for line in await engine.messages(where, LOOK_BACK)]:
                         is_sure = False
-                        await engine.say(where, text)
+                        await say(engine, where, text)
                     said, is_sure = said + 1, True
                     await asyncio.sleep(pause)
         except ControlError:

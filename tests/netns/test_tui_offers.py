@@ -122,7 +122,7 @@ def test_offers_in_a_conversation_are_declined_and_taken_back(pair: Pair) -> Non
         bob.follow("x decline")
         bob.shows("Decline note.txt?", "alice is told")
         bob.press("y")
-        bob.shows("declined")
+        bob.shows("note.txt declined", "declines note.txt")
         alice.shows("bob declined note.txt")
 
         alice.type("/send ~/trip/map.txt")
@@ -136,5 +136,5 @@ def test_offers_in_a_conversation_are_declined_and_taken_back(pair: Pair) -> Non
         alice.shows("Take back map.txt?")
         alice.press("y")
         alice.row("↑ map.txt", "withdrawn")
-        bob.row("map.txt", "withdrawn")
+        bob.shows("withdraws map.txt")
         wait_until(lambda: not list((pair.work / "bob-home").rglob("map.txt")), 1, "nothing at bob's")

@@ -49,7 +49,7 @@ class OfferDialog(Dialog[None]):
         return []
 
     def answered(self) -> None:
-        """Take note that what was chosen has an answer."""
+        """Take note that what was chosen has an answer, and that was said; it may be the end of the dialog."""
 
     # Keys
 
@@ -78,6 +78,7 @@ class OfferDialog(Dialog[None]):
     async def _accept(self, views: Sequence[OfferView], numbers: list[int], folder: str) -> None:
         if await self._each(views, lambda view: self.engine.accept(view.offer_id, folder, numbers or None)):
             self.program.say(f"{_named(views, numbers)} accepted; 4 shows how it comes")
+            self.answered()
 
     @work(exclusive=True, group="dialogs")
     async def action_remove(self) -> None:
@@ -93,6 +94,7 @@ class OfferDialog(Dialog[None]):
         is_done = await self._each(other, lambda view: self.engine.decline(view.offer_id)) and is_done
         if is_done:
             self.program.say(f"{_named(views)} {'declined' if other else 'taken back'}")
+            self.answered()
 
     def action_transfers(self) -> None:
         """Show the downloads that the offer became."""
@@ -135,7 +137,6 @@ class OfferDialog(Dialog[None]):
         except PeertermError as error:
             self.tell(error.advice)
             return False
-        self.answered()
         return True
 
     def tell(self, text: str = "") -> None:
