@@ -351,9 +351,10 @@ async def test_content_that_is_not_there_can_be_given_up(ben: Engine, mallory: C
     mallory.push(mallory.line(mallory.between, "ha", line, kind="withdraw", about=line.hash))
     await offer_when(ben, "withdrawn")
     await eventually(lambda: all(view.state == "cancelled" for view in ben.services.downloads.transfers.views()))
+    await eventually(lambda: not list((tmp_path / "ben" / "downloads").glob("*")))
 
-    downloads = tmp_path / "ben" / "downloads"
-    assert not downloads.exists() or list(downloads.iterdir()) == []
+    [transfer] = await ben.transfers()
+    assert transfer.error == "mallory withdrew the offer (ask for it to be sent again)"
 
 
 async def test_download_of_everybodys_is_not_ended_by_an_offer(tmp_path: Path) -> None:
